@@ -1,0 +1,79 @@
+"""Every error told to the world: one root, one class per reaction, a permanent code each.
+
+``ValueError`` is for our own bugs; a ``LedgerError`` is for the world. Its message says what happened, where, and what to do.
+"""
+
+from typing import ClassVar, Literal, get_args
+
+RefusalCode = Literal[
+    "unreadable",  # Kafka could not hand over the record: bad header key, codec or checksum
+    "not_json",  # the value is not UTF-8 JSON
+    "too_large",  # over 256 KiB
+    "too_deep",  # nested over 32 levels
+    "bad_envelope",  # a CloudEvents attribute is missing or wrong
+    "bad_subject",  # not customer/<key> or partner/<key>
+    "bad_data",  # a known type whose data does not fit the catalogue
+    "time_ahead",  # occurred more than five minutes from now
+    "reserved_type",  # ledger.* is written by the ledger alone
+    "id_reused",  # same source and id as an earlier touchpoint, other content
+]
+REFUSAL_CODES: tuple[str, ...] = get_args(RefusalCode)
+
+
+class LedgerError(Exception):
+    """Root of all errors told to the world. ``code`` is permanent: HTTP body, log field, dead letter and docs use it."""
+
+    code: ClassVar[str] = "ledger_error"
+
+
+class RefusedError(LedgerError):
+    """A touchpoint that cannot be appended. Keep it as a dead letter; correct and replay it."""
+
+    def __init__(self, code: RefusalCode, reason: str) -> None:
+        self.code = code  # type: ignore[misc]  # per instance: one reaction, many reasons
+        self.reason = reason
+        super().__init__(reason)
+
+
+class OvertakenError(LedgerError):
+    """Another consumer owns the partition. Drop the batch, read the stored offset, seek, and poll again."""
+
+    code = "overtaken"
+
+    def __init__(self, stream: str, expected: int, stored: int | None) -> None:
+        self.stream, self.expected, self.stored = stream, expected, stored
+        super().__init__(f"{stream} is at offset {stored}, not {expected}: another consumer took over; seek there and poll again")
+
+
+class StoreNewerError(LedgerError):
+    """The store was written by a newer version. Upgrade this program; do not touch the store."""
+
+    code = "store_newer"
+
+    def __init__(self, store: str, found: int, known: int) -> None:
+        self.store, self.found, self.known = store, found, known
+        super().__init__(f"{store} has schema version {found}, this program knows {known}: upgrade relationship-ledger")
+
+
+class StoreUnavailableError(LedgerError):
+    """The store cannot be written or reached now (locked, full, down). Nothing was appended; try again."""
+
+    code = "store_unavailable"
+
+
+class ImmutableError(LedgerError):
+    """Somebody tried to change or delete history. Append a correction instead."""
+
+    code = "immutable"
+
+
+class NotFoundError(LedgerError):
+    """No such relationship, dead letter or file. Check the name; ``rledger list`` shows the relationships."""
+
+    code = "not_found"
+
+
+class SettingsError(LedgerError):
+    """A setting, option or policy is wrong. The message names it and says what is expected."""
+
+    code = "bad_settings"
