@@ -1,0 +1,96 @@
+"""What the ledger writes itself and takes from nobody else: corrections, erasures, policies, rates, days, alerts, exports.
+
+Those about one relationship have it as their subject; the others stand in the ledger's own stream, subject ``ledger``.
+"""
+
+from datetime import date
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from schemas.catalogue.values import Count, Currency, Data, Id, Label, Moment, Value, doc
+
+
+class TouchpointRef(Value):
+    """Names a touchpoint for ever."""
+
+    source: str
+    id: str
+
+
+class Correction(Data):
+    """A touchpoint was a mistake. Views follow the correction, the history keeps both."""
+
+    of: Annotated[TouchpointRef, doc("the touchpoint that was wrong")]
+    reason: Annotated[str, doc("in words", personal=True)]
+    replacement: Annotated[dict[str, Any] | None, doc("the data it should have held; absent: it is withdrawn")] = None
+
+
+class SubjectErased(Data):
+    """The key to a relationship's personal data was destroyed."""
+
+    reason: Annotated[str, doc("the request or rule it rests on")]
+
+
+class PolicyAdopted(Data):
+    """From here on scores follow this policy."""
+
+    version: Id
+    policy: Annotated[str, doc("the whole policy file, as TOML")]
+    reason: str | None = None
+
+
+class ExchangeRate(Data):
+    """What one unit of a currency was worth in another, from a day on."""
+
+    base: Currency
+    quote: Currency
+    rate: Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,12})?$(?!\n)"), doc("decimal: units of quote for one of base")]
+    effective_on: date
+    origin: Annotated[Label | None, doc("who publishes it")] = None
+
+
+class DayClosed(Data):
+    """A day is over: what was due by its end is now overdue."""
+
+    day: Annotated[date, doc("UTC")]
+
+
+class AlertAcknowledged(Data):
+    """Somebody has seen an alert. The envelope's ``actor`` is who."""
+
+    alert_id: Id
+    note: Annotated[str | None, doc("in words", personal=True)] = None
+
+
+class AlertAssigned(Data):
+    """An alert was given to somebody."""
+
+    alert_id: Id
+    assignee: Annotated[Label, doc("who should see to it", personal=True)]
+    note: Annotated[str | None, doc("in words", personal=True)] = None
+
+
+class AlertSnoozed(Data):
+    """An alert was put aside for a while."""
+
+    alert_id: Id
+    until: Moment
+    note: Annotated[str | None, doc("in words", personal=True)] = None
+
+
+class AlertResolved(Data):
+    """An alert was dealt with."""
+
+    alert_id: Id
+    note: Annotated[str | None, doc("in words", personal=True)] = None
+
+
+class Exported(Data):
+    """Events left the ledger in a file."""
+
+    format: Annotated[Label, doc("parquet, jsonl ...")]
+    events: Count
+    first_position: Count
+    last_position: Count
+    reason: str | None = None
