@@ -40,7 +40,7 @@ class OvertakenError(LedgerError):
 
     code = "overtaken"
 
-    def __init__(self, stream: str, expected: int, stored: int | None) -> None:
+    def __init__(self, stream: str, expected: int | None, stored: int | None) -> None:
         self.stream, self.expected, self.stored = stream, expected, stored
         super().__init__(f"{stream} is at offset {stored}, not {expected}: another consumer took over; seek there and poll again")
 

@@ -1,0 +1,365 @@
+"""The ledger in one SQLite file: eventsourcing's recorder, with dense positions, exactly-once appends and a log nobody can change.
+
+One connection writes, in ``BEGIN IMMEDIATE`` transactions made durable by ``synchronous=FULL``; other processes may write to the
+same file in turn. Readers have connections of their own and never wait for the writer. All SQL of the SQLite store is here and in
+``sqlite_schema.py``.
+"""
+
+import contextlib
+import functools
+import itertools
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
+from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
+
+from ledger import sqlite_schema as schema
+from ledger.interface import DeadLetter, Head, KeptLetter
+from ledger.plan import Known, Outcome, Plan, Request, letter_mark, plan
+from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreNewerError, StoreUnavailableError
+from schemas.touchpoint import Stored
+
+LOCK_TIMEOUT_S = 30.0  # how long an append waits for another process's
+LOCK_RETRY_S = 0.001  # SQLite's own busy handler sleeps up to 0.1 s and loses every race against a busy writer
+CACHE_KIB = 262_144  # of pages, for the writer: the indexes stay in memory; a fifth faster than the default
+CHECKPOINT_PAGES = 8_000  # of 4 KiB: the write-ahead log is copied back every 32 MB, a third cheaper than every 4 MB
+POLL_MIN_S, POLL_MAX_S = 0.001, 0.010  # how often a waiting reader looks for what other processes wrote
+LOOKUP_SIZES = (1, 8, 64, 512)  # keys a lookup; few sizes, so that each statement is prepared once
+
+HEADERS = DeadLetter.__struct_fields__.index("headers")
+_headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes | None], ...])
+
+
+class SQLiteLedgerRecorder(SQLiteProcessRecorder):
+    """Records events, source offsets and dead letters in the file at ``path``, and reads them.
+
+    The methods inherited from eventsourcing read the same log; those that write are refused, since they know neither identities nor
+    the head. ``record`` is for one thread at a time, everything else for any.
+
+    Args:
+        path: of the file; created with its folder, readable by its owner alone, unless ``read_only``.
+        clock: returns now, microseconds since 1970 UTC.
+
+    Raises:
+        SettingsError: the file is not a ledger, or ``read_only`` and there is none.
+        StoreNewerError: a newer version of this program wrote it.
+        StoreUnavailableError: it cannot be opened or is locked.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], int], read_only: bool = False) -> None:
+        self.path, self._clock = path, clock
+        self._uri = f"file:{quote(str(path.absolute()))}" + ("?mode=ro" if read_only else "")
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        self._grown = threading.Condition()
+        super().__init__(SQLiteDatastore(self._uri, originator_id_type="text"))
+        self._writer: sqlite3.Connection | None = None
+        if read_only:
+            if not path.exists():
+                raise SettingsError(f"there is no ledger at {path}: append something first, or correct the path")
+            with self._reading() as reader:
+                self._recognise(reader)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            with self._telling():
+                self._writer = self._open_writer()
+
+    # Writing
+
+    def record(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Carry out ``requests`` in one durable commit and answer each; a refused one leaves no trace and the others alone.
+
+        Raises:
+            StoreUnavailableError: locked or full; nothing of any request was kept.
+        """
+        if self._writer is None:
+            raise ValueError(f"{self.path} was opened read-only")
+        with self._telling(), self._transaction(self._writer) as writer:
+            made = plan(requests, self._known(writer, requests), now_us=self._clock())
+            _write(writer, made)
+        if made.rows:
+            with self._grown:
+                self._grown.notify_all()
+        return made.outcomes
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:  # noqa: ANN401, ARG002
+        """Refuse eventsourcing's own way of writing.
+
+        Raises:
+            NotSupportedError: always; append through ``Ledger.append``.
+        """
+        raise NotSupportedError("events are appended through Ledger.append, which keeps identities unique and positions dense")
+
+    def insert_tracking(self, tracking: Tracking) -> None:  # noqa: ARG002
+        """Refuse eventsourcing's own way of writing.
+
+        Raises:
+            NotSupportedError: always; offsets are committed by ``Ledger.append``, with what was read.
+        """
+        raise NotSupportedError("offsets are committed through Ledger.append, together with what was read")
+
+    # Reading
+
+    def head(self) -> Head:
+        with self._reading() as reader:
+            return Head(*reader.execute("SELECT position, recorded_us FROM ledger_head").fetchone())
+
+    def read(self, after: int, limit: int) -> list[Stored]:
+        with self._reading() as reader:
+            rows = reader.execute("SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, limit))
+            return list(itertools.starmap(Stored, rows))
+
+    def history(self, relationship: str, after_version: int, limit: int | None) -> list[Stored]:
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT * FROM events WHERE relationship = ? AND version > ? ORDER BY version LIMIT ?",
+                (relationship, after_version, -1 if limit is None else limit),
+            )
+            return list(itertools.starmap(Stored, rows))
+
+    def find(self, identity: bytes) -> Stored | None:
+        with self._reading() as reader:
+            row = reader.execute(
+                "SELECT * FROM events WHERE position = (SELECT rowid FROM stored_events WHERE identity = ?)", (identity,)
+            ).fetchone()
+            return None if row is None else Stored(*row)
+
+    def next_offsets(self, streams: Sequence[str]) -> dict[str, int]:
+        with self._reading() as reader:
+            return dict(_lookup(reader, _OFFSETS, streams))
+
+    def streams(self, prefix: str) -> dict[str, int]:
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT application_name, notification_id FROM tracking WHERE substr(application_name, 1, length(?1)) = ?1", (prefix,)
+            )
+            return dict(rows.fetchall())
+
+    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[KeptLetter]:  # noqa: FBT001
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT * FROM dead_letters WHERE number > ?1 AND (?3 IS NULL OR (replayed_us IS NULL) = ?3) ORDER BY number LIMIT ?2",
+                (after, limit, waiting),
+            )
+            return list(itertools.starmap(_kept_letter, rows))
+
+    def dead_letter(self, number: int) -> KeptLetter | None:
+        with self._reading() as reader:
+            row = reader.execute("SELECT * FROM dead_letters WHERE number = ?", (number,)).fetchone()
+            return None if row is None else _kept_letter(*row)
+
+    def wait_beyond(self, after: int, timeout_s: float) -> bool:
+        """Wait until the log is longer than ``after``; woken at once by this process, within ``POLL_MAX_S`` by another."""
+        started = time.monotonic()
+        while self.head().position <= after:
+            waited = time.monotonic() - started
+            if waited >= timeout_s:
+                return False
+            pause = min(max(waited / 50, POLL_MIN_S), POLL_MAX_S, timeout_s - waited)
+            with self._grown:
+                self._grown.wait(pause)
+        return True
+
+    def close(self) -> None:
+        """Close every connection; the last process to do so folds the write-ahead log into the file."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+        self.datastore.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    # Connections
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT_S)
+
+    def _open_writer(self) -> sqlite3.Connection:
+        writer = self._connect()
+        try:
+            self._recognise(writer)
+            self._set_up(writer)
+            with self._transaction(writer):
+                if not self._recognise(writer):
+                    self._create_table(SQLiteCursor(writer.cursor()))
+                    writer.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                    writer.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    def _set_up(self, writer: sqlite3.Connection) -> None:
+        if writer.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+            raise StoreUnavailableError(f"{self.path} is on a disk without shared memory (a network folder?): put it on a local one")
+        writer.execute("PRAGMA synchronous = FULL")
+        writer.execute("PRAGMA fullfsync = ON")  # macOS: down to the disk itself
+        writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        writer.execute("PRAGMA busy_timeout = 0")  # from here on _transaction waits
+
+    def construct_create_table_statements(self) -> list[str]:
+        """Our tables in place of eventsourcing's; its ``_create_table`` marks ``tracking`` as being of its current form."""
+        return list(schema.CREATE)
+
+    def _recognise(self, connection: sqlite3.Connection) -> bool:
+        """Whether the file holds a ledger already; an empty file holds none yet."""
+        ((application,),) = connection.execute("PRAGMA application_id")
+        ((version,),) = connection.execute("PRAGMA user_version")
+        ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema")
+        if tables and application != schema.APPLICATION_ID:
+            raise SettingsError(f"{self.path} is a SQLite file but not a ledger: name another one")
+        if version > schema.SCHEMA_VERSION:
+            raise StoreNewerError(str(self.path), version, schema.SCHEMA_VERSION)
+        return bool(tables)
+
+    @contextlib.contextmanager
+    def _transaction(self, writer: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+        """One writing transaction, waiting for other processes' at its beginning only."""
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                writer.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(LOCK_RETRY_S)
+        try:
+            yield writer
+            writer.execute("COMMIT")
+        except BaseException:
+            if writer.in_transaction:  # a full disk may have rolled it back already
+                writer.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """An idle reading connection, or a new one: as many as there are threads that read at once."""
+        with self._telling():
+            try:
+                reader = self._idle.pop()
+            except IndexError:
+                reader = self._connect()
+                reader.execute("PRAGMA query_only = ON")
+            try:
+                yield reader
+            finally:
+                if self._closed:
+                    reader.close()
+                else:
+                    self._idle.append(reader)
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours; those that only a bug of ours can cause stay as they are."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _told(self.path, error) or error from error
+
+    def _known(self, writer: sqlite3.Connection, requests: Sequence[Request]) -> Known:
+        identities = [identity for request in requests for identity in request.identities]
+        relationships = {touchpoint.subject for request in requests for touchpoint in request.touchpoints}
+        streams = {delivered.stream for request in requests for delivered in request.delivered}
+        numbers = [request.replays for request in requests if request.replays is not None]
+        position, recorded_us = writer.execute("SELECT position, recorded_us FROM ledger_head").fetchone()
+        return Known(
+            position,
+            recorded_us,
+            {identity: (first, event) for identity, first, event in _lookup(writer, _FIRSTS, identities)},
+            {relationship: version or 0 for relationship, version in _lookup(writer, _VERSIONS, list(relationships))},
+            dict(_lookup(writer, _OFFSETS, list(streams))),
+            dict(_lookup(writer, _REPLAYED, numbers)),
+        )
+
+
+_FIRSTS = "SELECT identity, rowid, state FROM stored_events WHERE identity IN ({keys})"
+_VERSIONS = """
+    SELECT column1, (SELECT max(originator_version) FROM stored_events WHERE originator_id = column1) FROM (VALUES {rows})
+"""
+_OFFSETS = "SELECT application_name, notification_id FROM tracking WHERE application_name IN ({keys})"
+_REPLAYED = "SELECT number, replayed_position FROM dead_letters WHERE number IN ({keys})"
+
+
+@functools.cache
+def _statement(template: str, size: int) -> str:
+    return template.format(keys=",".join(["?"] * size), rows=",".join(["(?)"] * size))
+
+
+def _lookup(connection: sqlite3.Connection, template: str, keys: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Rows of ``template`` for ``keys``, in chunks of ``LOOKUP_SIZES`` filled up by repeating the last key."""
+    largest = LOOKUP_SIZES[-1]
+    for start in range(0, len(keys), largest):
+        chunk = list(keys[start : start + largest])
+        size = next(size for size in LOOKUP_SIZES if size >= len(chunk))
+        chunk.extend([chunk[-1]] * (size - len(chunk)))
+        yield from connection.execute(_statement(template, size), chunk)
+
+
+def _write(writer: sqlite3.Connection, made: Plan) -> None:
+    if made.rows:
+        # First the head: events are accepted only at positions it has reserved.
+        writer.execute("UPDATE ledger_head SET position = ?, recorded_us = ?", (made.rows[-1][0], made.recorded_us))
+        writer.executemany(
+            "INSERT INTO stored_events (rowid, originator_id, originator_version, topic, recorded_us, state, identity)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            made.rows,
+        )
+    if made.offsets:
+        writer.executemany(
+            "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id",
+            made.offsets.items(),
+        )
+    if made.letters:
+        writer.executemany(
+            'INSERT INTO dead_letters (number, recorded_us, code, reason, origin, partition, "offset", timestamp_ms, "key", headers, body,'
+            " source, id, mark) SELECT coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM dead_letters WHERE true"
+            " ON CONFLICT (mark) DO NOTHING",
+            [_letter_row(letter, made.recorded_us) for letter in made.letters],
+        )
+    if made.replayed:
+        writer.executemany(
+            "UPDATE dead_letters SET replayed_us = ?, replayed_position = ? WHERE number = ?",
+            [(made.recorded_us, position, number) for number, position in made.replayed.items()],
+        )
+
+
+def _letter_row(letter: DeadLetter, recorded_us: int) -> tuple[Any, ...]:
+    fields = list(msgspec.structs.astuple(letter))
+    fields[HEADERS] = msgspec.msgpack.encode(letter.headers)
+    return (recorded_us, *fields, letter_mark(letter))
+
+
+def _kept_letter(*columns: Any) -> KeptLetter:  # noqa: ANN401
+    number, recorded_us, *fields, replayed_us, replayed_position, _mark = columns
+    fields[HEADERS] = _headers.decode(fields[HEADERS])
+    return KeptLetter(number, recorded_us, DeadLetter(*fields), replayed_us, replayed_position)
+
+
+def _told(path: Path, error: sqlite3.Error) -> LedgerError | None:
+    """The error of ours for ``error``, or None where it is a bug."""
+    if str(error).startswith("immutable: "):
+        return ImmutableError(str(error))
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the lower byte is the primary code
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreUnavailableError(
+                f"{path} has been locked by another process for {LOCK_TIMEOUT_S:.0f} s; nothing was appended: "
+                "end the process that holds it (`fuser` names it), then try again"
+            )
+        case sqlite3.SQLITE_FULL:
+            return StoreUnavailableError(f"no space left for {path}; nothing was appended: free some, then try again")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return StoreUnavailableError(f"{path} is damaged or not a SQLite file ({error}): run `rledger doctor`, restore a backup")
+        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return StoreUnavailableError(f"{path} cannot be used ({error}); nothing was appended: check the disk and its permissions")
+    return None

@@ -1,0 +1,96 @@
+"""The tables of a SQLite ledger, and the triggers by which the database itself refuses to change history.
+
+``stored_events`` and ``tracking`` are eventsourcing's, with its columns, so that its own tools can read the log; ``rowid`` is the
+position, declared because VACUUM renumbers an undeclared one. The view ``events`` has the ledger's own names.
+
+An event is accepted only at the next position, reserved in ``ledger_head`` before it in the same transaction, with the next version
+of its relationship and an identity that is new: that leaves ``INSERT OR REPLACE``, which fires no delete trigger, nothing to replace.
+"""
+
+APPLICATION_ID = 0x524C4544  # "RLED" in the file's header: this file is a ledger of ours
+SCHEMA_VERSION = 1  # in the file's header as user_version
+
+CREATE = (
+    """
+    CREATE TABLE stored_events (
+        rowid INTEGER PRIMARY KEY,
+        originator_id TEXT NOT NULL,
+        originator_version INTEGER NOT NULL,
+        topic TEXT NOT NULL,
+        state BLOB NOT NULL,
+        recorded_us INTEGER NOT NULL,
+        identity BLOB NOT NULL,
+        UNIQUE (originator_id, originator_version),
+        UNIQUE (identity)
+    ) STRICT
+    """,
+    """
+    CREATE VIEW events (position, relationship, version, type, recorded_us, event) AS
+        SELECT rowid, originator_id, originator_version, topic, recorded_us, state FROM stored_events
+    """,
+    """
+    CREATE TABLE ledger_head (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        position INTEGER NOT NULL,
+        recorded_us INTEGER NOT NULL
+    ) STRICT
+    """,
+    "INSERT INTO ledger_head VALUES (1, 0, 0)",
+    """
+    CREATE TABLE tracking (
+        application_name TEXT NOT NULL PRIMARY KEY,
+        notification_id INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE dead_letters (
+        number INTEGER PRIMARY KEY,
+        recorded_us INTEGER NOT NULL,
+        code TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        partition INTEGER,
+        "offset" INTEGER,
+        timestamp_ms INTEGER,
+        "key" BLOB,
+        headers BLOB NOT NULL,
+        body BLOB,
+        source TEXT,
+        id TEXT,
+        replayed_us INTEGER,
+        replayed_position INTEGER,
+        mark BLOB UNIQUE
+    ) STRICT
+    """,
+    """
+    CREATE TRIGGER stored_events_only_next BEFORE INSERT ON stored_events WHEN
+        NEW.rowid IS NOT (SELECT coalesce(max(rowid), 0) + 1 FROM stored_events)
+        OR NEW.rowid > (SELECT position FROM ledger_head)
+        OR NEW.originator_version IS NOT
+            (SELECT coalesce(max(originator_version), 0) + 1 FROM stored_events WHERE originator_id = NEW.originator_id)
+        OR EXISTS (SELECT 1 FROM stored_events WHERE identity = NEW.identity)
+    BEGIN SELECT RAISE(ABORT, 'immutable: events are added by the ledger alone, each at the next position, version and identity'); END
+    """,
+    """
+    CREATE TRIGGER stored_events_no_update BEFORE UPDATE ON stored_events
+    BEGIN SELECT RAISE(ABORT, 'immutable: an event never changes; append a ledger.correction.v1'); END
+    """,
+    """
+    CREATE TRIGGER stored_events_no_delete BEFORE DELETE ON stored_events
+    BEGIN SELECT RAISE(ABORT, 'immutable: an event is never removed; append a ledger.correction.v1'); END
+    """,
+    """
+    CREATE TRIGGER ledger_head_only_grows BEFORE UPDATE ON ledger_head
+        WHEN NEW.one IS NOT 1 OR NEW.position < OLD.position OR NEW.recorded_us < OLD.recorded_us
+    BEGIN SELECT RAISE(ABORT, 'immutable: the head of the log only grows'); END
+    """,
+    """
+    CREATE TRIGGER ledger_head_no_insert BEFORE INSERT ON ledger_head
+    BEGIN SELECT RAISE(ABORT, 'immutable: the log has one head'); END
+    """,
+    """
+    CREATE TRIGGER ledger_head_no_delete BEFORE DELETE ON ledger_head
+    BEGIN SELECT RAISE(ABORT, 'immutable: the log has one head'); END
+    """,
+)
+TRIGGERS = frozenset(statement.split()[2] for statement in CREATE if statement.split()[1] == "TRIGGER")
