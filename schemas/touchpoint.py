@@ -64,3 +64,8 @@ def microseconds(moment_: datetime) -> int:
 def moment(us: int) -> datetime:
     """The aware UTC datetime of ``us``."""
     return EPOCH + timedelta(microseconds=us)
+
+
+def iso(us: int) -> str:
+    """ISO 8601 in UTC, to the microsecond where there are any: ``2026-11-24T07:00:00Z``."""
+    return moment(us).isoformat().replace("+00:00", "Z")

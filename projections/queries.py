@@ -1,0 +1,252 @@
+"""What managers and auditors ask: one relationship, many, the events behind a score, the history.
+
+Without ``as_of`` and ``known_at`` a question is answered from the views, evaluated at this moment. With either, the relationship is folded
+again from the ledger, taking only what had happened by ``as_of`` and only what was recorded by ``known_at``.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from ledger.ledger import READ_LIMIT_MAX, Ledger
+from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Shown
+from projections.relationships import LEVEL_COLUMNS, assess, relationships
+from projections.scoring.evidence import beta_interval
+from projections.scoring.explain import explain
+from projections.scoring.models import models
+from projections.scoring.policy import Policy
+from projections.scoring.state import State, empty, fold
+from projections.views import Views
+from schemas.errors import NotFoundError, SettingsError
+from schemas.records import recorded
+from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored, iso
+
+SORTS = ("quality", "trend", "value", "name", "segment", "standing", "evidence", "events", "first_at", "last_at", *LEVEL_COLUMNS)
+"""Columns ``list`` can sort by."""
+
+
+class Moments(msgspec.Struct, frozen=True):
+    """Which moment is asked about.
+
+    now_us: this moment. as_of_us: only what had happened by then counts. known_us: only what was recorded by then counts.
+    """
+
+    now_us: int
+    as_of_us: int | None = None
+    known_us: int | None = None
+
+    @property
+    def past(self) -> bool:
+        """Whether the views cannot answer and the ledger must be folded again."""
+        return self.as_of_us is not None or self.known_us is not None
+
+    @property
+    def at_us(self) -> int:
+        return self.now_us if self.as_of_us is None else self.as_of_us
+
+    @property
+    def knowledge_us(self) -> int:
+        return self.now_us if self.known_us is None else self.known_us
+
+    def counts(self, event: Recorded) -> bool:
+        """Whether an event had happened and was known."""
+        return (self.as_of_us is None or event.occurred_us <= self.as_of_us) and (
+            self.known_us is None or event.recorded_us <= self.known_us
+        )
+
+
+class Reader:
+    """Answers from one ledger and its views, under one policy."""
+
+    def __init__(self, ledger: Ledger, views: Views, policy: Policy) -> None:
+        self._ledger, self._views, self._policy = ledger, views, policy
+        self._models = models(policy)
+        self._view = relationships(policy)
+
+    def show(self, relationship: str, moments: Moments) -> Shown:
+        """One relationship.
+
+        Raises:
+            NotFoundError: no touchpoint of it counts.
+        """
+        if moments.past:
+            events = self._events(relationship, moments)
+            return self._shown(self._folded(events, moments), events[-1].position, moments)
+        row = self._views.get(self._view, relationship)
+        if row is None:
+            raise _unknown(relationship, moments)
+        return self._shown(row.state, row.position, moments)
+
+    def list(  # noqa: PLR0913  # the command's name; the parts of one question
+        self,
+        moments: Moments,
+        *,
+        kind: str | None = None,
+        standing: str | None = None,
+        segment: str | None = None,
+        sort: str = "quality",
+        descending: bool = False,
+        limit: int = 20,
+    ) -> Sequence[Shown]:
+        """Many relationships, those without a figure to sort by last. ``limit`` 0: all.
+
+        Which rows are chosen follows the views, refreshed by every touchpoint and at each close of day; the figures are of this moment.
+
+        Raises:
+            SettingsError: ``sort`` is no column to sort by.
+        """
+        if sort not in SORTS:
+            raise SettingsError(f"cannot sort by {sort!r}: expected one of {', '.join(SORTS)}")
+        where = {"kind": kind, "standing": standing, "segment": segment}
+        if moments.past:
+            found = list(self._replayed(moments))
+        else:
+            asked = {column: value for column, value in where.items() if value is not None}
+            rows = self._views.select(self._view, where=asked, order_by=sort, descending=descending, limit=limit or None, state=True)
+            found = [self._shown(row.state, row.position, moments) for row in rows]
+        found = [shown for shown in found if all(value is None or getattr(shown, column) == value for column, value in where.items())]
+        known = [(figure, shown) for shown in found if (figure := _sort_figure(shown, sort)) is not None]
+        known.sort(key=lambda pair: pair[1].relationship)
+        known.sort(key=lambda pair: pair[0], reverse=descending)
+        ordered = [shown for _, shown in known] + [shown for shown in found if _sort_figure(shown, sort) is None]
+        return ordered[:limit] if limit else ordered
+
+    def explain(self, relationship: str, moments: Moments) -> Explanation:
+        """The events behind a score, the largest contribution first.
+
+        Raises:
+            NotFoundError: no touchpoint of it counts.
+        """
+        events = self._events(relationship, moments)
+        shown = self._shown(self._folded(events, moments), events[-1].position, moments)
+        parts = explain(events, self._models[shown.kind], _moment(moments, max(event.occurred_us for event in events)))
+        head = Explained(relationship, shown.quality, shown.interval, round(parts.base, 4), shown.as_of, self._policy.version)
+        lines = tuple(
+            ExplainedEvent(
+                part.event.position,
+                part.event.source,
+                part.event.id,
+                part.event.type,
+                iso(part.event.occurred_us),
+                round(part.contribution, 4),
+                round(part.effect, 4),
+                {name: round(points, 4) for name, points in part.dimensions.items()},
+            )
+            for part in parts.parts
+        )
+        return Explanation(head, lines, Others(round(parts.others, 4)))
+
+    def history(self, relationship: str, moments: Moments, *, limit: int = 0) -> Sequence[HistoryLine]:
+        """The newest ``limit`` (0: all) recorded events, oldest first.
+
+        Raises:
+            NotFoundError: no touchpoint of it counts.
+        """
+        stored = self._ledger.history(relationship)
+        if moments.past:
+            stored = [one for one in stored if moments.counts(recorded(one))]
+        if not stored:
+            raise _unknown(relationship, moments)
+        return [HistoryLine(one.position, one.version, iso(one.recorded_us), _one_line(one)) for one in stored[-limit:]]
+
+    def _events(self, relationship: str, moments: Moments) -> Sequence[Recorded]:
+        events = [event for one in self._ledger.history(relationship) if moments.counts(event := recorded(one))]
+        if not events or relationship == LEDGER_SUBJECT:
+            raise _unknown(relationship, moments)
+        return events
+
+    def _folded(self, events: Iterable[Recorded], moments: Moments) -> State:
+        state: State | None = None
+        for event in events:
+            model = self._models[event.relationship.partition("/")[0]]
+            state = fold(empty(event.relationship, model) if state is None else state, event, model, moments.at_us)
+        if state is None:
+            raise ValueError("a relationship has at least one event")
+        return state
+
+    def _replayed(self, moments: Moments) -> Iterator[Shown]:
+        """Every relationship of the ledger, folded again."""
+        states: dict[str, tuple[State, int]] = {}
+        for event in self._log(moments):
+            model = self._models[event.relationship.partition("/")[0]]
+            state = states[event.relationship][0] if event.relationship in states else empty(event.relationship, model)
+            states[event.relationship] = fold(state, event, model, moments.at_us), event.position
+        for state, position in states.values():
+            yield self._shown(state, position, moments)
+
+    def _log(self, moments: Moments) -> Iterator[Recorded]:
+        after = 0
+        while batch := self._ledger.read(after=after, limit=READ_LIMIT_MAX):
+            for one in batch:
+                if one.recorded_us > moments.knowledge_us and moments.known_us is not None:
+                    return  # recorded_us never goes backwards
+                if one.relationship != LEDGER_SUBJECT and moments.counts(event := recorded(one)):
+                    yield event
+            after = batch[-1].position
+
+    def _shown(self, state: State, position: int, moments: Moments) -> Shown:
+        model = self._models[state.kind]
+        at_us = _moment(moments, state.last_us)
+        found = assess(state, model, at_us)
+        figures, profile = found.figures, state.profile
+        dimensions = {name: Dimension(None, None, 0.0) for name in model.names}
+        if figures is not None:
+            for name, one in zip(model.names, figures.levels, strict=True):
+                if one.evidence > 0.0:
+                    interval = beta_interval(one.level, one.events, self._policy.model.interval_mass)
+                    dimensions[name] = Dimension(round(one.level, 4), _rounded(interval, 4), round(one.evidence, 2))
+        return Shown(
+            relationship=state.relationship,
+            kind=state.kind,
+            name=None if profile is None else profile.name,
+            segment=None if profile is None else profile.segment,
+            channel=None if profile is None else profile.channel,
+            owner=None if profile is None else profile.owner,
+            quality=None if figures is None else round(figures.quality, 2),
+            interval=None if figures is None else _rounded((figures.low, figures.high), 2),
+            trend=None if found.trend is None else round(found.trend, 2),
+            standing=found.standing,
+            reasons=found.reasons,
+            dimensions=dimensions,
+            value=found.worth,
+            events=state.events,
+            first_at=iso(state.first_us),
+            last_at=iso(state.last_us),
+            position=position,
+            as_of=iso(at_us),
+            known_at=iso(moments.knowledge_us),
+        )
+
+
+def _moment(moments: Moments, last_us: int) -> int:
+    """The moment to evaluate at: a publisher's clock may run up to five minutes ahead of ours."""
+    return moments.at_us if moments.past else max(moments.at_us, last_us)
+
+
+def _rounded(interval: Interval, digits: int) -> Interval:
+    return round(interval[0], digits), round(interval[1], digits)
+
+
+def _sort_figure(shown: Shown, sort: str) -> float | str | None:
+    """What ``list`` sorts a relationship by."""
+    if sort == "value":
+        return None if shown.value is None else float(shown.value.amount)
+    if sort == "evidence":
+        return sum(one.evidence for one in shown.dimensions.values())
+    if sort.startswith("level_"):
+        dimension = shown.dimensions.get(sort.removeprefix("level_"))
+        return None if dimension is None else dimension.level
+    return getattr(shown, sort)  # type: ignore[no-any-return]
+
+
+def _one_line(stored: Stored) -> msgspec.Raw:
+    """The event's bytes, written anew only where a line break between its tokens would break a line of JSON lines."""
+    if b"\n" in stored.event or b"\r" in stored.event:
+        return msgspec.Raw(msgspec.json.format(stored.event, indent=-1))
+    return msgspec.Raw(stored.event)
+
+
+def _unknown(relationship: str, moments: Moments) -> NotFoundError:
+    if moments.past:
+        return NotFoundError(f"{relationship} had no touchpoint by {iso(moments.at_us)}, as known at {iso(moments.knowledge_us)}")
+    return NotFoundError(f"{relationship} is not in the ledger: `rledger list` shows what is; names look like customer/KEY or partner/KEY")

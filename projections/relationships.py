@@ -1,0 +1,183 @@
+"""relationships: one row per relationship with its quality, interval, trend and standing, and the levels they rest on.
+
+The fold keeps a small state (``scoring/state.py``); ``publish`` is a pure function of that state and a moment.
+"""
+
+from functools import partial
+
+import msgspec
+
+from projections.projection import Projection
+from projections.scoring.cases import ComplaintCase
+from projections.scoring.evidence import DAY_US, faded
+from projections.scoring.figures import Figures, figures
+from projections.scoring.models import Model, models
+from projections.scoring.policy import Policy
+from projections.scoring.standing import Facts, Reason, Standing, classify
+from projections.scoring.state import State, empty, fold
+from schemas.touchpoint import LEDGER_SUBJECT, Recorded, iso
+
+
+class Worth(msgspec.Struct, frozen=True):
+    """Money, faded with the policy's value half-life, in the currency with most touchpoints.
+
+    ``basis``: ``margin`` where every purchase told its margin, ``revenue`` of a customer otherwise, ``spend`` with a partner.
+    ``others``: amounts in other currencies, which no rate has brought together yet.
+    """
+
+    amount: str
+    currency: str
+    basis: str
+    others: dict[str, str] = {}
+
+
+class Assessed(msgspec.Struct, frozen=True):
+    """A relationship at a moment: figures, trend, standing and money. ``figures`` are None where nothing is known of it."""
+
+    figures: Figures | None
+    trend: float | None
+    standing: Standing
+    reasons: tuple[Reason, ...]
+    worth: Worth | None
+    open_complaints: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The table's columns. Moments are ISO 8601 UTC; quality and its bounds 0-100, levels 0-1; null where nothing is known."""
+
+    relationship: str
+    kind: str
+    name: str | None
+    counterparty: str | None
+    segment: str | None
+    channel: str | None
+    owner: str | None
+    region: str | None
+    quality: float | None
+    quality_low: float | None
+    quality_high: float | None
+    trend: float | None
+    standing: str
+    reasons: tuple[Reason, ...]
+    level_satisfaction: float | None
+    level_trust: float | None
+    level_commitment: float | None
+    level_balance: float | None
+    level_delivery: float | None
+    level_quality: float | None
+    level_cost: float | None
+    level_responsiveness: float | None
+    level_exposure: float | None
+    evidence: float
+    value: float | None
+    value_currency: str | None
+    value_basis: str | None
+    open_complaints: int
+    events: int
+    first_at: str
+    last_at: str
+    closed_at: str | None
+
+
+def assess(state: State, model: Model, moment_us: int) -> Assessed:
+    """Everything the scoring says of a relationship at ``moment_us``, which is not before its newest event."""
+    worth = _worth(state, model, moment_us)
+    complaints = [case for case in state.cases.values() if isinstance(case, ComplaintCase) and case.is_open(moment_us)]
+    now = figures(state, model, moment_us)
+    if now.evidence <= 0.0:
+        standing, reasons = classify(now, Facts(), model)
+        return Assessed(None, None, standing, reasons, worth, len(complaints))
+    trend, before = None, None
+    then_us = (moment_us // DAY_US - model.policy.model.trend_days) * DAY_US
+    if state.first_us < then_us:
+        then = figures(state, model, then_us)
+        if then.evidence > 0.0:
+            trend = now.quality - then.quality
+            before, _ = classify(then, Facts(), model)
+    conflict = sum(case.weight(moment_us, model.policy) for case in complaints)
+    standing, reasons = classify(now, Facts(trend, conflict, state.actions, _silence(state, model, moment_us)), model, before)
+    return Assessed(now, trend, standing, reasons, worth, len(complaints))
+
+
+def relationships(policy: Policy) -> Projection:
+    """The projection under a policy."""
+    by_kind = models(policy)
+    return Projection(
+        "relationships",
+        version=1,
+        row=Row,
+        state=State,
+        key=_key,
+        fold=partial(_fold, by_kind),
+        publish=partial(_publish, by_kind),
+        ticks=True,
+        index=("standing,quality", "kind,quality", "quality", "segment,quality", "value", "trend"),
+    )
+
+
+def _key(event: Recorded) -> str | None:
+    return None if event.relationship == LEDGER_SUBJECT else event.relationship
+
+
+def _fold(by_kind: dict[str, Model], state: State | None, event: Recorded) -> State:
+    model = by_kind[event.relationship.partition("/")[0]]
+    return fold(empty(event.relationship, model) if state is None else state, event, model, event.recorded_us)
+
+
+def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
+    model = by_kind[state.kind]
+    found = assess(state, model, moment_us)
+    now, profile, worth = found.figures, state.profile, found.worth
+    levels = {
+        f"level_{name}": round(one.level, 4) if one.evidence > 0.0 else None
+        for name, one in zip(model.names, () if now is None else now.levels, strict=now is not None)
+    }
+    return Row(
+        relationship=state.relationship,
+        kind=state.kind,
+        name=None if profile is None else profile.name,
+        counterparty=None if profile is None else profile.counterparty,
+        segment=None if profile is None else profile.segment,
+        channel=None if profile is None else profile.channel,
+        owner=None if profile is None else profile.owner,
+        region=None if profile is None else profile.region,
+        quality=None if now is None else round(now.quality, 2),
+        quality_low=None if now is None else round(now.low, 2),
+        quality_high=None if now is None else round(now.high, 2),
+        trend=None if found.trend is None else round(found.trend, 2),
+        standing=found.standing,
+        reasons=found.reasons,
+        **{column: levels.get(column) for column in LEVEL_COLUMNS},
+        evidence=0.0 if now is None else round(now.evidence, 2),
+        value=None if worth is None else float(worth.amount),
+        value_currency=None if worth is None else worth.currency,
+        value_basis=None if worth is None else worth.basis,
+        open_complaints=found.open_complaints,
+        events=state.events,
+        first_at=iso(state.first_us),
+        last_at=iso(state.last_us),
+        closed_at=None if state.closed is None else iso(state.closed.at_us),
+    )
+
+
+LEVEL_COLUMNS = tuple(name for name in Row.__struct_fields__ if name.startswith("level_"))
+
+
+def _silence(state: State, model: Model, moment_us: int) -> float | None:
+    """Days since the last purchase over the mean days between purchases."""
+    first, last = state.first_purchase_us, state.last_purchase_us
+    if first is None or last is None or state.purchases < model.standing.rhythm_min or last <= first:
+        return None
+    return (moment_us - last) * (state.purchases - 1) / (last - first)
+
+
+def _worth(state: State, model: Model, moment_us: int) -> Worth | None:
+    if not state.money:
+        return None
+    fade = faded(moment_us, model.policy.value.half_life_us)
+    currency = max(state.money, key=lambda code: (state.money[code].count, code))
+    main = state.money[currency]
+    basis = "spend" if model.kind == "partner" else "margin" if main.margins == main.count else "revenue"
+    amounts = {code: one.margin if basis == "margin" else one.amount for code, one in state.money.items()}
+    others = {code: f"{amount * fade:.2f}" for code, amount in sorted(amounts.items()) if code != currency}
+    return Worth(f"{amounts[currency] * fade:.2f}", currency, basis, others)

@@ -1,0 +1,49 @@
+"""A negotiation: what each side gained above its walk-away when it closed with an agreement. Offers are remembered by count."""
+
+from projections.scoring import balance
+from projections.scoring.cases.case import CaseBase, Item, Mark, mark
+from projections.scoring.policy import Policy
+from schemas.catalogue import Issue, NegotiationClosed, NegotiationOffer, NegotiationOpened
+from schemas.touchpoint import Recorded
+
+
+class NegotiationCase(CaseBase, tag=3):
+    """``opened`` or ``closed`` is None as long as that touchpoint is not known."""
+
+    opened: Mark | None = None
+    issues: tuple[Issue, ...] = ()
+    closed: Mark | None = None
+    outcome: str = "failed"
+    terms: dict[str, float] | None = None
+    offers: int = 0
+
+    @staticmethod
+    def key(data: NegotiationOpened | NegotiationOffer | NegotiationClosed) -> str:
+        return f"negotiation/{data.negotiation_id}"
+
+    @property
+    def closed_us(self) -> int | None:
+        return None if self.opened is None or self.closed is None else max(self.opened.at_us, self.closed.at_us)
+
+    def take(self, event: Recorded, data: NegotiationOpened | NegotiationOffer | NegotiationClosed, _: Policy) -> None:
+        """The first opening and the first close to happen count."""
+        new = mark(event)
+        if isinstance(data, NegotiationOffer):
+            self.offers += 1
+        elif isinstance(data, NegotiationOpened):
+            if self.opened is None or new < self.opened:
+                self.opened, self.issues = new, tuple(data.issues)
+        elif self.closed is None or new < self.closed:
+            self.closed, self.outcome, self.terms = new, data.outcome, data.terms
+
+    def items(self, moment_us: int, _: str, policy: Policy) -> list[Item]:
+        opened, closed = self.opened, self.closed
+        if opened is None or closed is None or max(opened.at_us, closed.at_us) > moment_us:
+            return []
+        if self.outcome != "agreed" or not self.terms:
+            return []
+        evidence = balance.agreed(self.issues, self.terms, policy.deal)
+        if evidence is None:
+            return []
+        at = max(opened.at_us, closed.at_us)
+        return [Item("balance", at, at, evidence.plus, evidence.minus, evidence.ours, closed.tie)]

@@ -1,0 +1,261 @@
+"""The policy as typed values: ``policy.toml`` read, checked and refused with the name of what is wrong.
+
+Each section is one struct; the file says unit and source of every number, the types here say its range.
+"""
+
+from functools import cached_property
+from importlib.resources import files
+from math import isclose
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from projections.scoring.evidence import DAY_US
+from schemas.errors import SettingsError
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Weight = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+OpenShare = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Points = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """A table of the file; a key it does not know is an error, so that a misspelt number is not silently the default."""
+
+
+class ModelPolicy(Section, frozen=True):
+    interval_mass: OpenShare
+    trend_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
+    cases_kept: Annotated[int, msgspec.Meta(ge=1)]
+
+    @cached_property
+    def trend_us(self) -> int:
+        return self.trend_days * DAY_US
+
+
+class DimensionPolicy(Section, frozen=True):
+    weight: Share
+    half_life_days: Positive
+    prior_mean: OpenShare
+    prior_events: Positive
+
+    @cached_property
+    def half_life_us(self) -> float:
+        return self.half_life_days * DAY_US
+
+
+class CustomerDimensions(Section, frozen=True):
+    satisfaction: DimensionPolicy
+    trust: DimensionPolicy
+    commitment: DimensionPolicy
+    balance: DimensionPolicy
+
+
+class PartnerDimensions(Section, frozen=True):
+    delivery: DimensionPolicy
+    quality: DimensionPolicy
+    cost: DimensionPolicy
+    responsiveness: DimensionPolicy
+    trust: DimensionPolicy
+    balance: DimensionPolicy
+    exposure: DimensionPolicy
+
+
+class SeverityPolicy(Section, frozen=True):
+    minor: Weight
+    moderate: Weight
+    major: Weight
+    critical: Weight
+
+    @cached_property
+    def of(self) -> dict[str, float]:
+        return msgspec.to_builtins(self)  # type: ignore[no-any-return]
+
+
+class ComplaintPolicy(Section, frozen=True):
+    growth_max: Weight
+    growth_days: Positive
+    recovered_satisfied: Share
+    recovered_resolved: Share
+    recovered_unsatisfied: Share
+    recovered_rejected: Share
+    recovered_withdrawn: Share
+    slow_days: Positive
+    answer_half_hours: Positive
+
+
+class FeedbackPolicy(Section, frozen=True):
+    weight: Weight
+    sentiment_weight: Weight
+
+
+class ResponsePolicy(Section, frozen=True):
+    weight: Weight
+    half_hours: Positive
+    contact_weight: Weight
+    unanswered_weight: Weight
+    declined_level: Share
+
+
+class WeightPolicy(Section, frozen=True):
+    weight: Weight
+
+
+class DeliveryPolicy(Section, frozen=True):
+    weight: Weight
+    trust_weight: Weight
+    late_level: Share
+    late_days_max: Positive
+    short_level: Share
+    full_slack: Share
+
+
+class InspectionPolicy(Section, frozen=True):
+    weight: Weight
+    large_lot: Positive
+    tolerance: Positive
+
+
+class InformationPolicy(Section, frozen=True):
+    weight: Weight
+    refuted_weight: Weight
+    half_hours: Positive
+
+
+class RatePolicy(Section, frozen=True):
+    weight: Weight
+    spread: Positive
+    items_kept: Annotated[int, msgspec.Meta(ge=2)]
+
+
+class PaymentPolicy(Section, frozen=True):
+    weight: Weight
+    half_days: Positive
+
+
+class PromisePolicy(Section, frozen=True):
+    kept_weight: Weight
+    late_weight: Weight
+    broken_weight: Weight
+    overdue_weight: Weight
+    overdue_days: Positive
+
+
+class ContractPolicy(Section, frozen=True):
+    signed: Weight
+    renewed: Weight
+    expired: Weight
+    terminated: Weight
+
+
+class ReferralPolicy(Section, frozen=True):
+    weight: Weight
+    converted_weight: Weight
+
+
+class PurchasesPolicy(Section, frozen=True):
+    half_life_days: Positive
+    shape: Positive
+    rate_days: Positive
+    horizon_days: Positive
+    weight: Positive
+
+    @cached_property
+    def half_life_us(self) -> float:
+        return self.half_life_days * DAY_US
+
+
+class DealPolicy(Section, frozen=True):
+    weight: Weight
+    fair_gain: Positive
+    estimated_weight: Weight
+
+
+class ExposurePolicy(Section, frozen=True):
+    qualified_weight: Weight
+    alternatives_half: Positive
+    disruption_weight: Weight
+
+
+class AssessmentPolicy(Section, frozen=True):
+    weight: Weight
+    weight_max: Weight
+
+
+class ValuePolicy(Section, frozen=True):
+    half_life_days: Positive
+
+    @cached_property
+    def half_life_us(self) -> float:
+        return self.half_life_days * DAY_US
+
+
+class StandingPolicy(Section, frozen=True):
+    evidence_min: Weight
+    width_max: Points
+    grow: Points
+    repair: Points
+    exit: Points
+    exit_evidence_min: Weight
+    turn: Points
+    conflict: Weight
+    weak_gap: Share
+    silence: Positive
+    rhythm_min: Annotated[int, msgspec.Meta(ge=2)]
+    margin: Points
+
+
+class Standings(Section, frozen=True):
+    customer: StandingPolicy
+    partner: StandingPolicy
+
+
+class Policy(Section, frozen=True):
+    """All of ``policy.toml``."""
+
+    version: str
+    model: ModelPolicy
+    customer: CustomerDimensions
+    partner: PartnerDimensions
+    severity: SeverityPolicy
+    complaint: ComplaintPolicy
+    feedback: FeedbackPolicy
+    response: ResponsePolicy
+    return_: WeightPolicy = msgspec.field(name="return")
+    delivery: DeliveryPolicy
+    inspection: InspectionPolicy
+    information: InformationPolicy
+    rate: RatePolicy
+    payment: PaymentPolicy
+    dispute: WeightPolicy
+    promise: PromisePolicy
+    breach: WeightPolicy
+    contract: ContractPolicy
+    referral: ReferralPolicy
+    closed: WeightPolicy
+    purchases: PurchasesPolicy
+    deal: DealPolicy
+    exposure: ExposurePolicy
+    assessment: AssessmentPolicy
+    value: ValuePolicy
+    standing: Standings
+
+
+def load(path: Path | None = None) -> Policy:
+    """The policy at ``path``, or the one that ships with the project.
+
+    Raises:
+        SettingsError: the file is missing, no TOML, or a number is missing, unknown or out of range; the message names it.
+    """
+    file = files("projections.scoring") / "policy.toml" if path is None else path
+    try:
+        policy = msgspec.toml.decode(file.read_bytes(), type=Policy, strict=False)
+    except (OSError, msgspec.DecodeError) as error:
+        raise SettingsError(f"policy {file}: {error}") from error
+    for kind, dimensions in (("customer", policy.customer), ("partner", policy.partner)):
+        total = sum(getattr(dimensions, name).weight for name in dimensions.__struct_fields__)
+        if not isclose(total, 1.0):
+            raise SettingsError(f"policy {file}: the weights of the {kind} dimensions add up to {total:.4f}, not to 1")
+    return policy

@@ -1,0 +1,40 @@
+"""Responsiveness of a partner: time to answer requests and quotes; complaints we raised are cases (``cases/complaint.py``)."""
+
+from projections.scoring.evidence import HOUR_US, Evidence, graded
+from projections.scoring.policy import Policy
+from schemas.catalogue import Contact, Quote, RequestAnswered
+from schemas.touchpoint import microseconds
+
+
+def their_answer(data: RequestAnswered, policy: Policy) -> Evidence | None:
+    """Hours they took to answer a request of ours."""
+    return _answer(data, policy, ours=False) if data.by == "them" else None
+
+
+def our_answer(data: RequestAnswered, policy: Policy) -> Evidence | None:
+    """Hours we took to answer a request of theirs: our conduct."""
+    return _answer(data, policy, ours=True) if data.by == "us" else None
+
+
+def quote(data: Quote, policy: Policy) -> Evidence:
+    """Answered in time is worth 1, late what its hours past the due time (or since asked) leave, never answered nothing."""
+    rule = policy.response
+    if data.answered_at is None:
+        return Evidence(0.0, rule.unanswered_weight)
+    if data.declined:
+        return graded(rule.weight, rule.declined_level)
+    since = data.asked_at if data.due_at is None else data.due_at
+    hours = max(0, microseconds(data.answered_at) - microseconds(since)) / HOUR_US
+    return graded(rule.weight, 2.0 ** (-hours / rule.half_hours))
+
+
+def contact(data: Contact, policy: Policy) -> Evidence | None:
+    """How long they took to answer a contact of ours."""
+    if data.response_hours is None or data.direction != "outbound":
+        return None
+    return graded(policy.response.contact_weight, 2.0 ** (-data.response_hours / policy.response.half_hours))
+
+
+def _answer(data: RequestAnswered, policy: Policy, *, ours: bool) -> Evidence:
+    hours = max(0, microseconds(data.answered_at) - microseconds(data.asked_at)) / HOUR_US
+    return graded(policy.response.weight, 2.0 ** (-hours / policy.response.half_hours), ours=ours)

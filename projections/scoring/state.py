@@ -1,0 +1,170 @@
+"""What is remembered of one relationship: sums of evidence, the last days singly, open cases, money. Small, and O(1) to change.
+
+``sums`` holds forward-decayed totals: for dimension i evidence for at 3 i, against at 3 i + 1, and of the latter our own conduct at
+3 i + 2; last the number of purchases, decayed by their own half-life. ``recent`` holds what each of the last ``trend_days`` days added
+to each sum, so that the sums as they were at the start of any of these days can be told by subtraction.
+"""
+
+import msgspec
+
+from projections.scoring.cases import Case, Item, Mark
+from projections.scoring.cases.case import mark
+from projections.scoring.evidence import DAY_US, Evidence, kept
+from projections.scoring.models import Model
+from schemas.catalogue import Action, Closed, Money, Opened, OrderPlaced, Purchase
+from schemas.touchpoint import Recorded
+
+SLOT_BITS = 5  # ``recent`` is keyed by (days since 1970 UTC) << SLOT_BITS | place in ``sums``
+BEGINNING_US = -(2**62)  # before every moment there is
+RECENT_MAX = 1024  # entries of ``recent`` before those no longer needed are dropped; they are harmless until then
+
+
+class Spending(msgspec.Struct, array_like=True):
+    """Money of one currency. Amounts are forward-decayed by the policy's value half-life, in units of the currency."""
+
+    count: int = 0
+    amount: float = 0.0
+    margin: float = 0.0
+    margins: int = 0  # of ``count``, how many told their margin
+
+
+class State(msgspec.Struct, array_like=True):
+    """All that scoring remembers of a relationship. Moments are microseconds UTC, None where nothing of the kind happened."""
+
+    relationship: str
+    kind: str
+    sums: list[float]
+    recent: dict[int, float] = {}
+    cases: dict[str, Case] = {}
+    events: int = 0
+    unused: int = 0  # events that are no evidence for this kind, or of a type not known
+    first_us: int = 0
+    last_us: int = BEGINNING_US
+    opened: Mark | None = None
+    profile: Opened | None = None
+    closed: Mark | None = None
+    purchases: int = 0
+    first_purchase_us: int | None = None
+    last_purchase_us: int | None = None
+    money: dict[str, Spending] = {}
+    actions: int = 0
+    last_action_us: int | None = None
+
+
+def empty(relationship: str, model: Model) -> State:
+    """The state of a relationship before its first event."""
+    return State(relationship, model.kind, [0.0] * (3 * len(model.names) + 1))
+
+
+def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
+    """``state`` changed by ``event``. ``known_us``: no moment before it will be asked for but those ``trend_days`` back."""
+    at = event.occurred_us
+    state.first_us = at if state.events == 0 else min(at, state.first_us)
+    state.last_us = max(at, state.last_us)
+    state.events += 1
+    recent_from = known_us // DAY_US - model.policy.model.trend_days
+    if len(state.recent) > RECENT_MAX:
+        state.recent = {key: sum_ for key, sum_ in state.recent.items() if key >> SLOT_BITS >= recent_from}
+
+    data = event.data
+    sources = model.simple.get(type(data))
+    if sources is not None:
+        for number, half_life, source in sources:
+            evidence = source(data, model.policy)
+            if evidence is not None:
+                _add_evidence(state, number, evidence, kept(at, half_life), _recent(at, recent_from))
+    elif (case_type := model.cases.get(type(data))) is not None:
+        _tell(state, case_type, event, model)
+        if len(state.cases) > model.policy.model.cases_kept:
+            _settle(state, model, recent_from)
+    elif not _remember(state, event, model, recent_from):
+        state.unused += 1
+    if type(data) is Closed:
+        new = mark(event)
+        state.closed = new if state.closed is None else min(state.closed, new)
+    return state
+
+
+def weigh(item: Item, model: Model) -> tuple[int, float]:
+    """The number of the item's dimension and what one event of its evidence adds to a forward-decayed sum."""
+    number = model.names.index(item.dimension)
+    return number, kept(item.at_us, model.dimensions[number].half_life_us)
+
+
+def _tell(state: State, case_type: type[Case], event: Recorded, model: Model) -> None:
+    key = case_type.key(event.data)  # type: ignore[arg-type]  # the model's table pairs each data with its case
+    case = state.cases.get(key)
+    if case is None:
+        case = state.cases[key] = case_type()
+    case.take(event, event.data, model.policy)  # type: ignore[arg-type]
+
+
+def _settle(state: State, model: Model, recent_from: int) -> None:
+    """Turn the closed case that ended first into plain sums; its evidence no longer changes."""
+    closed = [(ended, key) for key, case in state.cases.items() if (ended := case.closed_us) is not None]
+    if not closed:
+        return
+    ended, key = min(closed)
+    for item in state.cases.pop(key).items(ended, model.kind, model.policy):
+        number, factor = weigh(item, model)
+        _add_evidence(state, number, Evidence(item.plus, item.minus, item.ours), factor, _recent(item.since_us, recent_from))
+
+
+def _remember(state: State, event: Recorded, model: Model, recent_from: int) -> bool:
+    """Touchpoints that are no evidence but are remembered; False for one that says nothing about this kind."""
+    data = event.data
+    at = event.occurred_us
+    if isinstance(data, Purchase) and model.kind == "customer":
+        state.purchases += 1
+        state.first_purchase_us = at if state.first_purchase_us is None else min(state.first_purchase_us, at)
+        state.last_purchase_us = at if state.last_purchase_us is None else max(state.last_purchase_us, at)
+        _add(state, len(state.sums) - 1, kept(at, model.policy.purchases.half_life_us), _recent(at, recent_from))
+        _spend(state, at, data.amount, data.margin, model)
+    elif isinstance(data, OrderPlaced) and model.kind == "partner":
+        _spend(state, at, data.amount, None, model)
+    elif isinstance(data, Opened):
+        new = mark(event)
+        if state.opened is None or new > state.opened:  # the newest word on name, segment, owner holds
+            state.opened, state.profile = new, data
+    elif isinstance(data, Action):
+        state.actions += 1
+        state.last_action_us = at if state.last_action_us is None else max(state.last_action_us, at)
+    else:
+        return False
+    return True
+
+
+def _recent(at: int, recent_from: int) -> int | None:
+    """The day of a moment, if it is one of those remembered singly."""
+    day = at // DAY_US
+    return day if day >= recent_from else None
+
+
+def _add_evidence(state: State, number: int, evidence: Evidence, factor: float, day: int | None) -> None:
+    plus, minus, ours = evidence
+    slot = 3 * number
+    if plus:
+        _add(state, slot, plus * factor, day)
+    if minus:
+        _add(state, slot + 1, minus * factor, day)
+        if ours:
+            _add(state, slot + 2, minus * factor, day)
+
+
+def _add(state: State, slot: int, amount: float, day: int | None) -> None:
+    state.sums[slot] += amount
+    if day is not None:
+        key = day << SLOT_BITS | slot
+        state.recent[key] = state.recent.get(key, 0.0) + amount
+
+
+def _spend(state: State, at: int, amount: Money, margin: Money | None, model: Model) -> None:
+    spending = state.money.get(amount.currency)
+    if spending is None:
+        spending = state.money[amount.currency] = Spending()
+    factor = kept(at, model.policy.value.half_life_us)
+    spending.count += 1
+    spending.amount += float(amount.amount) * factor
+    if margin is not None and margin.currency == amount.currency:
+        spending.margin += float(margin.amount) * factor
+        spending.margins += 1
