@@ -33,8 +33,7 @@ def recorded(stored: Stored) -> Recorded:
         decode = DATA_DECODERS.get(stored.type)
         data = None if decode is None else decode(event.data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"the event at position {stored.position} is not what was accepted ({error}): run rledger verify"
-        raise ValueError(msg) from error
+        raise ValueError(f"the event at position {stored.position} is not what was accepted ({error}): run rledger verify") from error
     return Recorded(
         stored.position,
         stored.relationship,

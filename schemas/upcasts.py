@@ -19,7 +19,7 @@ UPCASTS: Mapping[str, Upcast] = {}
 """By the type an upcast starts from: that of ``relationship.example.v1`` returns data of ``relationship.example.v2``."""
 
 DecodeData = Callable[[bytes | msgspec.Raw], Data]
-"""From the JSON of ``data`` to its struct. Raises msgspec's DecodeError, which names the path of what is wrong."""
+"""From the JSON of ``data`` to its struct. Raises msgspec's ``ValidationError``, which names the path of what is wrong."""
 
 
 def next_version(type_: str) -> str:
@@ -42,8 +42,11 @@ def data_decoders(structs: Mapping[str, type[Data]], upcasts: Mapping[str, Upcas
 
 def _decode_and_lift(chain: list[Upcast], struct: type[Data], data: bytes | msgspec.Raw) -> Data:
     values = msgspec.json.decode(data, type=dict[str, Any])
-    for lift in chain:
-        values = lift(values)
+    try:
+        for lift in chain:
+            values = lift(values)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # an upcast meets what a sender made of the old version
+        raise msgspec.ValidationError(f"the data does not fit its version: {error!r}") from error
     return msgspec.convert(values, struct)
 
 

@@ -74,6 +74,9 @@ from schemas.catalogue.values import By, Data, Kind, Money, Severity, SignedMone
 RESERVED_PREFIX = "ledger."  # types that only the ledger itself may write
 
 
+Shape = type[Data]
+
+
 class CatalogueEntry(msgspec.Struct, frozen=True):
     """One type of the catalogue.
 
@@ -84,7 +87,7 @@ class CatalogueEntry(msgspec.Struct, frozen=True):
     """
 
     type: str
-    struct: type[Data]
+    struct: Shape
     kinds: tuple[Kind, ...]
     example: dict[str, Any]
     summary: str
@@ -95,7 +98,7 @@ _CUSTOMER: tuple[Kind, ...] = ("customer",)
 _PARTNER: tuple[Kind, ...] = ("partner",)
 _BOTH: tuple[Kind, ...] = ("customer", "partner")
 
-_TYPES: tuple[tuple[str, type[Data], tuple[Kind, ...]], ...] = (
+_TYPES: tuple[tuple[str, Shape, tuple[Kind, ...]], ...] = (
     ("relationship.opened.v1", Opened, _BOTH),
     ("relationship.closed.v1", Closed, _BOTH),
     ("relationship.contact.v1", Contact, _BOTH),

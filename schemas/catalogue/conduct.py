@@ -10,7 +10,7 @@ FeedbackScale = Literal["nps", "csat", "stars", "ces"]
 SCALES: dict[FeedbackScale, tuple[int, int]] = {"nps": (0, 10), "csat": (1, 5), "stars": (1, 5), "ces": (1, 7)}  # lowest, highest
 
 
-class Opened(Data):
+class Opened(Data, frozen=True):
     """A relationship began, or what is known about it changed."""
 
     name: Annotated[str, doc("what people call it", personal=True)]
@@ -22,14 +22,14 @@ class Opened(Data):
     incentive: Annotated[Label | None, doc("what was offered to win it")] = None
 
 
-class Closed(Data):
+class Closed(Data, frozen=True):
     """One side ended the relationship."""
 
     by: By
     reason: Annotated[str | None, doc("in words", personal=True)] = None
 
 
-class Contact(Data):
+class Contact(Data, frozen=True):
     """The two sides were in touch."""
 
     channel: Annotated[Label, doc("phone, mail, visit ...")]
@@ -38,7 +38,7 @@ class Contact(Data):
     sentiment: Annotated[Annotated[float, Meta(ge=-1, le=1)] | None, doc("-1 hostile, 0 neutral, 1 warm")] = None
 
 
-class Feedback(Data):
+class Feedback(Data, frozen=True):
     """They told us how satisfied they are."""
 
     scale: Annotated[FeedbackScale, doc("nps 0-10, csat 1-5, stars 1-5; ces 1-7, where 7 is the least effort")]
@@ -49,11 +49,10 @@ class Feedback(Data):
     def __post_init__(self) -> None:
         lowest, highest = SCALES[self.scale]
         if not lowest <= self.value <= highest:
-            msg = f"value {self.value:g} is outside {self.scale}'s {lowest} to {highest}"
-            raise ValueError(msg)
+            raise ValueError(f"value {self.value:g} is outside {self.scale}'s {lowest} to {highest}")
 
 
-class Complaint(Data):
+class Complaint(Data, frozen=True):
     """One side complained about the other. Open until ``complaint-resolved`` names the same ``complaint_id``."""
 
     complaint_id: Id
@@ -62,7 +61,7 @@ class Complaint(Data):
     topic: Label | None = None
 
 
-class ComplaintResolved(Data):
+class ComplaintResolved(Data, frozen=True):
     """A complaint was settled, one way or another."""
 
     complaint_id: Id
@@ -71,7 +70,7 @@ class ComplaintResolved(Data):
     compensation: Money | None = None
 
 
-class Incident(Data):
+class Incident(Data, frozen=True):
     """One side did something that harms more than one deal."""
 
     incident_id: Id
@@ -80,14 +79,14 @@ class Incident(Data):
     about: Literal["compliance", "security", "continuity", "conduct"] | None = None
 
 
-class Referral(Data):
+class Referral(Data, frozen=True):
     """A customer recommended us to somebody."""
 
     referred: Annotated[Subject, doc("the relationship that was recommended to us")]
     converted: Annotated[bool | None, doc("whether it became a customer")] = None
 
 
-class RequestAnswered(Data):
+class RequestAnswered(Data, frozen=True):
     """A question or request was answered."""
 
     request_id: Id
@@ -96,7 +95,7 @@ class RequestAnswered(Data):
     answered_at: Moment
 
 
-class Promise(Data):
+class Promise(Data, frozen=True):
     """One side promised something by a date."""
 
     promise_id: Id
@@ -105,14 +104,14 @@ class Promise(Data):
     what: Annotated[str | None, doc("in words", personal=True)] = None
 
 
-class PromiseSettled(Data):
+class PromiseSettled(Data, frozen=True):
     """It is known what became of a promise."""
 
     promise_id: Id
     status: Literal["kept", "late", "broken", "waived"]
 
 
-class Assessment(Data):
+class Assessment(Data, frozen=True):
     """A person's judgement. Its weight is capped."""
 
     assessor: Annotated[Label, doc("who judges", personal=True)]
@@ -121,7 +120,7 @@ class Assessment(Data):
     rationale: Annotated[str, doc("why, in words", personal=True)]
 
 
-class Action(Data):
+class Action(Data, frozen=True):
     """We did something to improve the relationship."""
 
     action_id: Id
@@ -130,7 +129,7 @@ class Action(Data):
     note: Annotated[str | None, doc("in words", personal=True)] = None
 
 
-class Inspection(Data):
+class Inspection(Data, frozen=True):
     """A lot from a partner was inspected."""
 
     lot_id: Id
@@ -139,5 +138,4 @@ class Inspection(Data):
 
     def __post_init__(self) -> None:
         if self.defective > self.inspected:
-            msg = f"defective {self.defective} is more than inspected {self.inspected}"
-            raise ValueError(msg)
+            raise ValueError(f"defective {self.defective} is more than inspected {self.inspected}")

@@ -10,7 +10,7 @@ from schemas.catalogue.values import By, Count, Data, Id, Label, Money, Number, 
 Weight = Annotated[float, Meta(ge=0, le=1e6)]
 
 
-class Span(Value):
+class Span(Value, frozen=True):
     """What we guess of a value we cannot know: it lies between ``low`` and ``high``."""
 
     low: Number
@@ -19,25 +19,24 @@ class Span(Value):
 
     def __post_init__(self) -> None:
         if self.low > self.high:
-            msg = f"low {self.low:g} is above high {self.high:g}"
-            raise ValueError(msg)
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
 
 
-class Ours(Value):
+class Ours(Value, frozen=True):
     """What we want of an issue, in its unit."""
 
     target: Annotated[Number, doc("the best we hope for")]
     reservation: Annotated[Number, doc("the worst we would take before we walk away", secret=True)]
 
 
-class Theirs(Value):
+class Theirs(Value, frozen=True):
     """What we think they want of an issue, in its unit."""
 
     target: Annotated[Number | Span, doc("the best they hope for")]
     reservation: Annotated[Number | Span, doc("the worst they would take before they walk away", secret=True)]
 
 
-class Issue(Value):
+class Issue(Value, frozen=True):
     """One thing that is negotiated: a price, a delay, a volume."""
 
     issue: Id
@@ -53,7 +52,7 @@ class Issue(Value):
 Terms = dict[Id, Number]
 
 
-class NegotiationOpened(Data):
+class NegotiationOpened(Data, frozen=True):
     """A negotiation began, with what each side wants as far as we know."""
 
     negotiation_id: Id
@@ -63,11 +62,10 @@ class NegotiationOpened(Data):
     def __post_init__(self) -> None:
         names = [issue.issue for issue in self.issues]
         if len(set(names)) < len(names):
-            msg = f"issues names an issue twice: {', '.join(names)}"
-            raise ValueError(msg)
+            raise ValueError("issues names an issue twice")
 
 
-class NegotiationOffer(Data):
+class NegotiationOffer(Data, frozen=True):
     """One side made an offer."""
 
     negotiation_id: Id
@@ -75,7 +73,7 @@ class NegotiationOffer(Data):
     terms: Annotated[Terms, doc("a number an issue, in the issue's unit")]
 
 
-class NegotiationClosed(Data):
+class NegotiationClosed(Data, frozen=True):
     """A negotiation ended, with a deal or without."""
 
     negotiation_id: Id
@@ -83,7 +81,7 @@ class NegotiationClosed(Data):
     terms: Annotated[Terms | None, doc("what was agreed: a number an issue, in the issue's unit")] = None
 
 
-class ContractSigned(Data):
+class ContractSigned(Data, frozen=True):
     """A contract was signed."""
 
     contract_id: Id
@@ -96,11 +94,10 @@ class ContractSigned(Data):
 
     def __post_init__(self) -> None:
         if self.ends_on is not None and self.ends_on < self.starts_on:
-            msg = f"ends_on {self.ends_on} is before starts_on {self.starts_on}"
-            raise ValueError(msg)
+            raise ValueError(f"ends_on {self.ends_on} is before starts_on {self.starts_on}")
 
 
-class ContractRenewed(Data):
+class ContractRenewed(Data, frozen=True):
     """A contract goes on."""
 
     contract_id: Id
@@ -108,7 +105,7 @@ class ContractRenewed(Data):
     value: Annotated[Money | None, doc("over its new term")] = None
 
 
-class ContractEnded(Data):
+class ContractEnded(Data, frozen=True):
     """A contract is over."""
 
     contract_id: Id
@@ -116,7 +113,7 @@ class ContractEnded(Data):
     by: Annotated[By | None, doc("who ended it, when somebody did")] = None
 
 
-class ContractBreached(Data):
+class ContractBreached(Data, frozen=True):
     """One side broke a contract."""
 
     contract_id: Id
@@ -125,7 +122,7 @@ class ContractBreached(Data):
     clause: Label | None = None
 
 
-class Incentive(Data):
+class Incentive(Data, frozen=True):
     """One side gave the other a reason to do more business."""
 
     incentive_id: Id

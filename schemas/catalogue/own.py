@@ -11,14 +11,14 @@ from msgspec import Meta
 from schemas.catalogue.values import Count, Currency, Data, Id, Label, Moment, Value, doc
 
 
-class TouchpointRef(Value):
+class TouchpointRef(Value, frozen=True):
     """Names a touchpoint for ever."""
 
     source: str
     id: str
 
 
-class Correction(Data):
+class Correction(Data, frozen=True):
     """A touchpoint was a mistake. Views follow the correction, the history keeps both."""
 
     of: Annotated[TouchpointRef, doc("the touchpoint that was wrong")]
@@ -26,13 +26,13 @@ class Correction(Data):
     replacement: Annotated[dict[str, Any] | None, doc("the data it should have held; absent: it is withdrawn")] = None
 
 
-class SubjectErased(Data):
+class SubjectErased(Data, frozen=True):
     """The key to a relationship's personal data was destroyed."""
 
     reason: Annotated[str, doc("the request or rule it rests on")]
 
 
-class PolicyAdopted(Data):
+class PolicyAdopted(Data, frozen=True):
     """From here on scores follow this policy."""
 
     version: Id
@@ -40,7 +40,7 @@ class PolicyAdopted(Data):
     reason: str | None = None
 
 
-class ExchangeRate(Data):
+class ExchangeRate(Data, frozen=True):
     """What one unit of a currency was worth in another, from a day on."""
 
     base: Currency
@@ -50,20 +50,20 @@ class ExchangeRate(Data):
     origin: Annotated[Label | None, doc("who publishes it")] = None
 
 
-class DayClosed(Data):
+class DayClosed(Data, frozen=True):
     """A day is over: what was due by its end is now overdue."""
 
     day: Annotated[date, doc("UTC")]
 
 
-class AlertAcknowledged(Data):
+class AlertAcknowledged(Data, frozen=True):
     """Somebody has seen an alert. The envelope's ``actor`` is who."""
 
     alert_id: Id
     note: Annotated[str | None, doc("in words", personal=True)] = None
 
 
-class AlertAssigned(Data):
+class AlertAssigned(Data, frozen=True):
     """An alert was given to somebody."""
 
     alert_id: Id
@@ -71,7 +71,7 @@ class AlertAssigned(Data):
     note: Annotated[str | None, doc("in words", personal=True)] = None
 
 
-class AlertSnoozed(Data):
+class AlertSnoozed(Data, frozen=True):
     """An alert was put aside for a while."""
 
     alert_id: Id
@@ -79,14 +79,14 @@ class AlertSnoozed(Data):
     note: Annotated[str | None, doc("in words", personal=True)] = None
 
 
-class AlertResolved(Data):
+class AlertResolved(Data, frozen=True):
     """An alert was dealt with."""
 
     alert_id: Id
     note: Annotated[str | None, doc("in words", personal=True)] = None
 
 
-class Exported(Data):
+class Exported(Data, frozen=True):
     """Events left the ledger in a file."""
 
     format: Annotated[Label, doc("parquet, jsonl ...")]

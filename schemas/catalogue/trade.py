@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from schemas.catalogue.values import By, Count, Data, Id, Label, Moment, Money, Quantity, SignedMoney, Value, doc
 
 
-class SoldItem(Value):
+class SoldItem(Value, frozen=True):
     """One line of a customer's purchase."""
 
     sku: Id
@@ -14,7 +14,7 @@ class SoldItem(Value):
     unit_price: Money | None = None
 
 
-class OrderedItem(Value):
+class OrderedItem(Value, frozen=True):
     """One line of our order with a partner."""
 
     item: Id
@@ -22,7 +22,7 @@ class OrderedItem(Value):
     unit_price: Money | None = None
 
 
-class Purchase(Data):
+class Purchase(Data, frozen=True):
     """A customer bought from us."""
 
     order_id: Id
@@ -32,7 +32,7 @@ class Purchase(Data):
     items: tuple[SoldItem, ...] | None = None
 
 
-class Return(Data):
+class Return(Data, frozen=True):
     """Goods went back to whoever sold them."""
 
     order_id: Id
@@ -40,7 +40,7 @@ class Return(Data):
     amount: Annotated[Money | None, doc("what was refunded")] = None
 
 
-class Delivery(Data):
+class Delivery(Data, frozen=True):
     """Goods or a service were delivered. Late when ``delivered_at`` is after ``promised_at``."""
 
     order_id: Id
@@ -52,7 +52,7 @@ class Delivery(Data):
     defective: Annotated[Quantity | None, doc("how much of quantity_delivered was defective")] = None
 
 
-class Payment(Data):
+class Payment(Data, frozen=True):
     """An invoice was paid."""
 
     invoice_id: Id
@@ -62,7 +62,7 @@ class Payment(Data):
     paid_on: date
 
 
-class InvoiceDisputed(Data):
+class InvoiceDisputed(Data, frozen=True):
     """One side says an invoice is wrong."""
 
     invoice_id: Id
@@ -71,7 +71,7 @@ class InvoiceDisputed(Data):
     reason: Annotated[str | None, doc("in words", personal=True)] = None
 
 
-class OrderPlaced(Data):
+class OrderPlaced(Data, frozen=True):
     """We ordered from a partner."""
 
     order_id: Id
@@ -81,7 +81,7 @@ class OrderPlaced(Data):
     items: tuple[OrderedItem, ...] | None = None
 
 
-class Rate(Data):
+class Rate(Data, frozen=True):
     """A partner's rate for an item, from a day on."""
 
     item: Id
@@ -92,7 +92,7 @@ class Rate(Data):
     quantity: Annotated[Quantity | None, doc("units it is agreed for")] = None
 
 
-class Quote(Data):
+class Quote(Data, frozen=True):
     """We asked a partner for a quote."""
 
     rfq_id: Annotated[Id, doc("our request for quotation")]
@@ -104,7 +104,7 @@ class Quote(Data):
     declined: Annotated[bool | None, doc("they will not quote")] = None
 
 
-class Information(Data):
+class Information(Data, frozen=True):
     """A supplier of information supplied a piece of it."""
 
     item: Id
@@ -113,7 +113,7 @@ class Information(Data):
     accuracy: Annotated[Literal["confirmed", "refuted", "unknown"] | None, doc("what it turned out to be")] = None
 
 
-class Qualified(Data):
+class Qualified(Data, frozen=True):
     """A partner was qualified as a source for a category of spend."""
 
     category: Label
@@ -122,7 +122,7 @@ class Qualified(Data):
     valid_until: date | None = None
 
 
-class Disrupted(Data):
+class Disrupted(Data, frozen=True):
     """A partner's supply was interrupted."""
 
     starts_on: date
@@ -133,5 +133,4 @@ class Disrupted(Data):
 
     def __post_init__(self) -> None:
         if self.ends_on is not None and self.ends_on < self.starts_on:
-            msg = f"ends_on {self.ends_on} is before starts_on {self.starts_on}"
-            raise ValueError(msg)
+            raise ValueError(f"ends_on {self.ends_on} is before starts_on {self.starts_on}")

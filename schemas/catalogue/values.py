@@ -20,9 +20,8 @@ CURRENCY_PATTERN = r"^[A-Z]{3}$"
 def doc(text: str, *, personal: bool = False, secret: bool = False) -> Meta:
     """Describe a field in the generated documents.
 
-    Args:
-        personal: it may hold personal data, so it is among the fields an erasure must reach.
-        secret: it would harm us in a counterparty's hands, so no view that one may see shows it.
+    ``personal``: it may hold personal data, so it is among the fields an erasure must reach. ``secret``: it would harm us in a
+    counterparty's hands, so no view that one may see shows it.
     """
     marks = {mark: True for mark, on in (("personal", personal), ("secret", secret)) if on}
     return Meta(description=text, extra=marks or None, extra_json_schema={f"x-{mark}": True for mark in marks} or None)
@@ -46,11 +45,11 @@ class Value(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Base of everything in the catalogue. Never part of a reference cycle, so the garbage collector need not look."""
 
 
-class Data(Value):
+class Data(Value, frozen=True):
     """Base of the ``data`` of every touchpoint type. Fields the catalogue does not know stay in the stored bytes and are ignored here."""
 
 
-class Money(Value):
+class Money(Value, frozen=True):
     """An exact amount, never a float: up to 15 digits before the point and 6 after."""
 
     amount: Annotated[str, Meta(description="decimal, not negative", examples=["12.50"], extra_json_schema={"pattern": AMOUNT_PATTERN})]
@@ -62,8 +61,7 @@ class Money(Value):
 
     def __post_init__(self) -> None:
         if self._matches(self.amount + self.currency) is None:
-            msg = f"{self.amount[:40]!r} {self.currency!r} is no amount of money: expected one like {self._expected}"
-            raise ValueError(msg)
+            raise ValueError(f"expected money like {self._expected}")
 
     @property
     def value(self) -> Decimal:
@@ -71,7 +69,7 @@ class Money(Value):
         return Decimal(self.amount)
 
 
-class SignedMoney(Money):
+class SignedMoney(Money, frozen=True):
     """Money that may be negative, such as a margin."""
 
     amount: Annotated[str, Meta(description="decimal", examples=["-3.20"], extra_json_schema={"pattern": SIGNED_AMOUNT_PATTERN})]
