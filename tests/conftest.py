@@ -1,0 +1,72 @@
+"""What every test may ask for, and the rule that nothing is skipped."""
+
+import os
+from collections.abc import Generator, Iterator
+from typing import TypeVar
+
+import hypothesis
+import pytest
+
+from tests.services.kafka import Kafka, kafka_for_tests, local_kafka
+from tests.services.postgres import Postgres, postgres_for_tests
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+# The same examples every time in CI: a red run is then the change's doing. Elsewhere new ones each time, to find what CI cannot.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
+hypothesis.settings.register_profile("developer", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """A real broker, for all tests."""
+    with kafka_for_tests() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def own_kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
+    """A broker that a test may restart or kill: ``kafka``, unless that is somebody else's."""
+    broker: Kafka = request.getfixturevalue("kafka")
+    if broker.is_ours:
+        yield broker
+    else:
+        with local_kafka() as own:
+            yield own
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real server, for all tests."""
+    with postgres_for_tests() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """The URL of a fresh, empty PostgreSQL database."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped or expected failure of a test into a failure: a promise is shown, or it is not."""
+    report = yield
+    return _never_skipped(report)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn a skipped module into a failure."""
+    report = yield
+    return _never_skipped(report)
+
+
+def _never_skipped(report: Report) -> Report:
+    if report.skipped or hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: no test here is skipped or expected to fail; it said: {report.longrepr}"
+        vars(report).pop("wasxfail", None)
+    return report
