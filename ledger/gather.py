@@ -1,7 +1,8 @@
 """Gather the appends of many threads into one commit: what a commit costs is shared by all that wait for one.
 
-Whoever finds nobody writing writes for all that wait, then hands over to one of those that came meanwhile. No thread of its own,
-nothing left running; a caller waits until its own request is durable, so never more than one request a thread is held here.
+Whoever finds nobody writing leads: it writes for all that wait, then makes one of those that came meanwhile the next leader. There is
+no thread of its own to start or to stop, and a caller waits until its own request is durable, so never more than one request a
+thread is held here.
 """
 
 import threading
@@ -16,7 +17,7 @@ GROUP_MAX = 5_000  # touchpoints a commit, unless one request alone has more
 
 
 class _Ticket:
-    """A request on its way: woken either answered, or to lead the next group."""
+    """A request on its way. ``woken`` is held until it is answered or its thread is to lead."""
 
     __slots__ = ("outcome", "request", "woken")
 
@@ -32,9 +33,9 @@ class Gatherer:
 
     def __init__(self, record: Callable[[Sequence[Request]], list[Outcome]]) -> None:
         self._record = record
-        self._mutex = threading.Lock()  # held for moments only
+        self._mutex = threading.Lock()  # guards the two below, for moments only
         self._waiting: deque[_Ticket] = deque()
-        self._led = False
+        self._leader: _Ticket | None = None
 
     def submit(self, request: Request) -> Answer:
         """Return the answer once ``request`` is durable.
@@ -43,30 +44,47 @@ class Gatherer:
             LedgerError: the request was refused, or nothing could be written; nothing of it was kept.
         """
         ticket = _Ticket(request)
-        with self._mutex:
-            self._waiting.append(ticket)
-            leads, self._led = not self._led, True
-        if not leads:
-            ticket.woken.acquire()
-        if ticket.outcome is None:
-            self._lead()
+        try:
+            with self._mutex:
+                self._waiting.append(ticket)
+                self._leader = self._leader or ticket
+            if self._leader is not ticket:
+                ticket.woken.acquire()
+            if ticket.outcome is None:
+                self._lead(ticket)
+        except BaseException:  # a signal's, such as KeyboardInterrupt: the others must not wait for a leader that is gone
+            self._withdraw(ticket)
+            raise
         if isinstance(ticket.outcome, Exception):
             raise ticket.outcome
         return cast("Answer", ticket.outcome)
 
-    def _lead(self) -> None:
+    def _lead(self, leader: _Ticket) -> None:
         group = self._next_group()
         try:
             for ticket, outcome in zip(group, self._outcomes([ticket.request for ticket in group]), strict=True):
                 ticket.outcome = outcome
         finally:
+            followers = [ticket for ticket in group if ticket is not leader]
             with self._mutex:
-                successor = self._waiting[0] if self._waiting else None
-                self._led = successor is not None
-            if successor is not None:
-                successor.woken.release()
-            for ticket in group:
-                ticket.woken.release()
+                # Interrupted before the answer was known: the next leader asks again, for what was written is then a repeat.
+                self._waiting.extendleft(ticket for ticket in reversed(followers) if ticket.outcome is None)
+                self._promote()
+            for ticket in followers:
+                if ticket.outcome is not None:
+                    ticket.woken.release()
+
+    def _promote(self) -> None:
+        self._leader = self._waiting[0] if self._waiting else None
+        if self._leader is not None:
+            self._leader.woken.release()
+
+    def _withdraw(self, ticket: _Ticket) -> None:
+        with self._mutex:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+            if self._leader is ticket:
+                self._promote()
 
     def _next_group(self) -> list[_Ticket]:
         group: list[_Ticket] = []
@@ -82,7 +100,7 @@ class Gatherer:
         try:
             return self._record(requests)
         except StoreUnavailableError as error:
-            return [error] * len(requests)
+            return [StoreUnavailableError(str(error)) for _ in requests]
         except Exception as error:  # noqa: BLE001  # raised again for the caller whose request it was
             if len(requests) == 1:
                 return [error]
