@@ -3,8 +3,8 @@ FROM python:3.13-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.lock pyproject.toml ./
 # uv first, as pinned; then what the service needs to run, of the lock's versions and hashes alone.
-RUN sed -n '/^uv==/,/[^\\]$/p' requirements.lock > uv.lock \
- && pip install --no-cache-dir --require-hashes --requirement uv.lock \
+RUN sed -n '/^uv==/,/[^\\]$/p' requirements.lock > uv.txt \
+ && pip install --no-cache-dir --require-hashes --requirement uv.txt \
  && python -m venv --without-pip /opt/rledger \
  && uv pip install --no-cache --compile-bytecode --python /opt/rledger --require-hashes --constraints requirements.lock --requirements pyproject.toml
 COPY schemas schemas
