@@ -103,7 +103,7 @@ class _Book:
         found = [(number, one.plus, one.minus) for number, one in given]
         share = self._shared.get(event.position)
         if share is not None:
-            found.append((self.model.names.index("commitment"), share, -share))  # moves the level, adds no evidence
+            found.append((self.model.numbers["commitment"], share, -share))  # moves the level, adds no evidence
         return found
 
     def without(self, event: Recorded) -> Totals:
@@ -148,7 +148,7 @@ class _Book:
         return [] if case is None else case.items(self.moment_us, self.model.kind, self.model.policy)
 
     def _faded(self, item: Item) -> tuple[int, Evidence]:
-        number = self.model.names.index(item.dimension)
+        number = self.model.numbers[item.dimension]
         factor = kept(item.at_us, self.model.dimensions[number].half_life_us) * self._fades[number]
         return number, Evidence(item.plus * factor, item.minus * factor, item.ours)
 

@@ -4,12 +4,14 @@ Quality is the weighted mean of the levels, 0-100; a dimension without evidence 
 distribution with the same mean and variance as the weighted sum of the levels, each a Beta distribution of its own.
 """
 
+from math import exp2
+
 import msgspec
 
 from projections.scoring.commitment import probability_at
 from projections.scoring.evidence import DAY_US, beta_interval, faded
 from projections.scoring.models import Model
-from projections.scoring.state import SLOT_BITS, State, weigh
+from projections.scoring.state import SLOT_BITS, State
 
 
 class Total(msgspec.Struct):
@@ -75,8 +77,9 @@ def totals(state: State, model: Model, moment_us: int) -> Totals:
         result.append(Total(sums[slot] * fade, sums[slot + 1] * fade, sums[slot + 2] * fade))
     for case in state.cases.values():
         for item in case.items(moment_us, model.kind, model.policy):
-            number, factor = weigh(item, model)
-            add(result[number], item.plus, item.minus, item.ours, factor * faded(moment_us, model.dimensions[number].half_life_us))
+            number = model.numbers[item.dimension]
+            factor = exp2((item.at_us - moment_us) / model.dimensions[number].half_life_us)
+            add(result[number], item.plus, item.minus, item.ours, factor)
     bought = state.first_purchase_us
     return Totals(result, None if bought is None or bought > moment_us else purchases(sums[-1], bought, moment_us, model))
 

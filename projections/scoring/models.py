@@ -88,6 +88,7 @@ class Model(msgspec.Struct, frozen=True):
     policy: Policy
     standing: StandingPolicy
     names: tuple[str, ...]
+    numbers: dict[str, int]
     dimensions: tuple[DimensionPolicy, ...]
     simple: dict[type, tuple[tuple[int, float, Source], ...]]
     cases: Mapping[type, type[Case]]
@@ -103,10 +104,11 @@ def models(policy: Policy) -> dict[str, Model]:
     result = {}
     for kind, part in (("customer", policy.customer), ("partner", policy.partner)):
         names = part.__struct_fields__
+        numbers = {name: number for number, name in enumerate(names)}
         dimensions = tuple(getattr(part, name) for name in names)
         simple = {
-            data: tuple((names.index(name), dimensions[names.index(name)].half_life_us, source) for name, source in sources)
+            data: tuple((numbers[name], dimensions[numbers[name]].half_life_us, source) for name, source in sources)
             for data, sources in SIMPLE[kind].items()
         }
-        result[kind] = Model(kind, policy, getattr(policy.standing, kind), names, dimensions, simple, CASES[kind])
+        result[kind] = Model(kind, policy, getattr(policy.standing, kind), names, numbers, dimensions, simple, CASES[kind])
     return result

@@ -7,11 +7,12 @@ to each sum, so that the sums as they were at the start of any of these days can
 
 import msgspec
 
-from projections.scoring.cases import Case, Item, Mark
+from projections.scoring.cases import Case, Mark
 from projections.scoring.cases.case import mark
 from projections.scoring.evidence import DAY_US, Evidence, kept
 from projections.scoring.models import Model
 from schemas.catalogue import Action, Closed, Money, Opened, OrderPlaced, Purchase
+from schemas.identity import identity
 from schemas.touchpoint import Recorded
 
 SLOT_BITS = 5  # ``recent`` is keyed by (days since 1970 UTC) << SLOT_BITS | place in ``sums``
@@ -36,6 +37,9 @@ class State(msgspec.Struct, array_like=True):
     sums: list[float]
     recent: dict[int, float] = {}
     cases: dict[str, Case] = {}
+    settled: dict[
+        int, int
+    ] = {}  # cases that became plain sums, by a number for their key: when they were closed
     events: int = 0
     unused: int = 0  # events that are no evidence for this kind, or of a type not known
     first_us: int = 0
@@ -85,16 +89,13 @@ def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
     return state
 
 
-def weigh(item: Item, model: Model) -> tuple[int, float]:
-    """The number of the item's dimension and what one event of its evidence adds to a forward-decayed sum."""
-    number = model.names.index(item.dimension)
-    return number, kept(item.at_us, model.dimensions[number].half_life_us)
-
-
 def _tell(state: State, case_type: type[Case], event: Recorded, model: Model) -> None:
     key = case_type.key(event.data)  # type: ignore[arg-type]  # the model's table pairs each data with its case
     case = state.cases.get(key)
     if case is None:
+        if state.settled and _number(key) in state.settled:
+            state.unused += 1
+            return
         case = state.cases[key] = case_type()
     case.take(event, event.data, model.policy)  # type: ignore[arg-type]
 
@@ -105,9 +106,16 @@ def _settle(state: State, model: Model, recent_from: int) -> None:
     if not closed:
         return
     ended, key = min(closed)
+    state.settled[_number(key)] = ended
     for item in state.cases.pop(key).items(ended, model.kind, model.policy):
-        number, factor = weigh(item, model)
+        number = model.numbers[item.dimension]
+        factor = kept(item.at_us, model.dimensions[number].half_life_us)
         _add_evidence(state, number, Evidence(item.plus, item.minus, item.ours), factor, _recent(item.since_us, recent_from))
+
+
+def _number(key: str) -> int:
+    """A number for a case's key, eight bytes where the key may have two hundred."""
+    return int.from_bytes(identity(key, "")[:8], "big")
 
 
 def _remember(state: State, event: Recorded, model: Model, recent_from: int) -> bool:

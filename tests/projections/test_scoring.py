@@ -7,14 +7,14 @@ from typing import Literal
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.relationships import assess
 from projections.scoring.explain import explain
 from projections.scoring.figures import Figures, figures
 from projections.scoring.models import models
-from projections.scoring.state import State, fold
+from projections.scoring.state import State, empty, fold
 from schemas import catalogue as c
 from schemas.touchpoint import Recorded, moment
 from service.sample.generator import truths
@@ -100,17 +100,21 @@ def test_the_trend_compares_with_what_had_happened_ninety_days_ago(events: list[
         assert trend == pytest.approx(figured(events, now_us).quality - figured(before, then_us).quality, abs=1e-6)
 
 
-@settings(max_examples=10)
 @given(st.integers(1, 6))
-def test_settling_old_cases_changes_no_figure(kept: int) -> None:
-    busiest = max(sample().values(), key=lambda events: sum(isinstance(event.data, c.Complaint) for event in events))
-    small = msgspec.structs.replace(POLICY, model=msgspec.structs.replace(POLICY.model, cases_kept=kept))
-    model = models(small)[busiest[0].relationship.partition("/")[0]]
-    state = State(busiest[0].relationship, model.kind, [0.0] * (3 * len(model.names) + 1))
-    for event in busiest:
-        fold(state, event, model, event.recorded_us)
-    assert len(state.cases) < len(folded(busiest).cases)
-    same(figures(state, model, NOW), figured(busiest))
+def test_settling_old_cases_changes_no_figure_and_a_settled_case_is_not_opened_again(kept: int) -> None:
+    complaints = [happened(c.Complaint(f"k{n}", "them", "major"), 300 - 7 * n) for n in range(40)]
+    answers = [happened(c.ComplaintResolved(f"k{n}", "resolved", satisfied=n % 2 == 0), 296 - 7 * n) for n in range(40)]
+    events = sorted([*complaints, *answers, happened(c.Complaint("k0", "them", "critical"), 2)], key=lambda event: event.occurred_us)
+    figures_by_kept = []
+    for cases_kept in (kept, 1000):
+        policy = msgspec.structs.replace(POLICY, model=msgspec.structs.replace(POLICY.model, cases_kept=cases_kept))
+        model = models(policy)["customer"]
+        state = empty("customer/acme", model)
+        for event in events:
+            fold(state, event, model, event.recorded_us)
+        assert len(state.cases) == min(40, kept)
+        figures_by_kept.append(figures(state, model, NOW))
+    same(*figures_by_kept)
 
 
 # ---- each dimension follows what happened -------------------------------------------------------------------------------------
