@@ -112,7 +112,7 @@ def test_settling_old_cases_changes_no_figure_and_a_settled_case_is_not_opened_a
         state = empty("customer/acme", model)
         for event in events:
             fold(state, event, model, event.recorded_us)
-        assert len(state.cases) == min(40, kept)
+        assert len(state.cases) == min(40, cases_kept)
         figures_by_kept.append(figures(state, model, NOW))
     same(*figures_by_kept)
 
