@@ -126,7 +126,7 @@ def _fold(by_kind: dict[str, Model], state: State | None, event: Recorded) -> St
 
 def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
     model = by_kind[state.kind]
-    found = assess(state, model, moment_us)
+    found = assess(state, model, max(moment_us, state.last_us))  # a publisher's clock may run five minutes ahead of ours
     now, profile, worth = found.figures, state.profile, found.worth
     levels = {
         f"level_{name}": round(one.level, 4) if one.evidence > 0.0 else None
