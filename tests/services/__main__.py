@@ -9,9 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.services.kafka import jars
-from tests.services.postgres import programs
-from tests.services.process import ServiceError, docker_works, is_root
+from tests.services import kafka, postgres
+from tests.services.process import ServiceError, docker_pull, docker_works, is_root
 
 # PostgreSQL's package makes and starts a cluster of its own unless this file says otherwise; the tests start theirs.
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.conf")
@@ -23,7 +22,7 @@ def missing_packages() -> list[str]:
         "docker-compose": shutil.which("docker-compose") is not None,  # checks docker-compose.yml; no engine needed
         "openjdk-17-jre-headless": docker_works() or shutil.which("java") is not None,
         "maven": docker_works() or shutil.which("mvn") is not None,
-        "postgresql": docker_works() or "RLEDGER_TEST_POSTGRES" in os.environ or programs() is not None,
+        "postgresql": docker_works() or "RLEDGER_TEST_POSTGRES" in os.environ or postgres.programs() is not None,
     }
     return [package for package, here in has.items() if not here]
 
@@ -56,8 +55,11 @@ def main() -> int:
     try:
         if packages := missing_packages():
             install(packages)
-        if not docker_works():
-            jars()
+        if docker_works():
+            docker_pull(kafka.IMAGE)
+            docker_pull(postgres.IMAGE)
+        else:
+            kafka.jars()
     except ServiceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

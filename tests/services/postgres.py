@@ -15,7 +15,6 @@ from psycopg import sql
 from tests.services.process import Service, ServiceError, docker_run, docker_works, free_port, is_root
 
 IMAGE = "postgres:17"
-OPTIONS = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
 
 
 class Postgres:
@@ -63,7 +62,7 @@ def local_postgres(*, fsync: bool = True) -> Iterator[Postgres]:
     try:
         port, password = free_port(), secrets.token_hex(16)
         server = Postgres(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
-        options = [*OPTIONS, "-c", f"port={port}", "-c", f"fsync={'on' if fsync else 'off'}"]
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", f"fsync={'on' if fsync else 'off'}"]
         if docker_works():
             command = [*docker_run(f"--env=POSTGRES_PASSWORD={password}", IMAGE), *options]
         else:
@@ -97,4 +96,4 @@ def _prepare(service: Service, password: str) -> list[str]:
     data = service.folder / "data"
     initdb = [folder / "initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "--username=postgres"]
     service.run([*as_user, *map(str, initdb), "--auth=scram-sha-256", f"--pwfile={password_file}", f"--pgdata={data}"])
-    return [*as_user, str(folder / "postgres"), "-D", str(data)]
+    return [*as_user, str(folder / "postgres"), "-D", str(data), "-c", "unix_socket_directories="]

@@ -121,6 +121,14 @@ def docker_works() -> bool:
     return shutil.which("docker") is not None and not subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
 
 
+def docker_pull(image: str) -> None:
+    """Fetch the image if it is not here yet."""
+    if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode:
+        pulled = subprocess.run(["docker", "pull", "--quiet", image], capture_output=True, text=True, check=False)
+        if pulled.returncode:
+            raise ServiceError(f"Docker could not fetch {image}:\n{pulled.stderr}")
+
+
 def docker_run(*options: str) -> list[str]:
     """The start of a command that runs a container as if it were a program: it ends with it, and gets its signals."""
     return ["docker", "run", "--rm", "--network=host", *options]
