@@ -133,7 +133,7 @@ def local_kafka() -> Iterator[Kafka]:
         settings = service.folder / "server.properties"
         port = free_port()
         settings.write_text(SETTINGS.format(port=port, controller_port=free_port(), folder=service.folder))
-        java = _java(service.folder)
+        java = _java(service)
         service.run([*java, "kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(settings)])
         broker = Kafka(f"127.0.0.1:{port}", service, (*java, "kafka.Kafka", str(settings)))
         broker.start()
@@ -142,11 +142,11 @@ def local_kafka() -> Iterator[Kafka]:
         service.close()
 
 
-def _java(folder: Path) -> list[str]:
+def _java(service: Service) -> list[str]:
     options = ["-Xmx512m", "-XX:+UseSerialGC", "-cp"]
     if docker_works():
-        as_us = [f"--user={os.getuid()}:{os.getgid()}", f"--volume={folder}:{folder}", "--entrypoint=java"]
-        return [*docker_run(*as_us, IMAGE), *options, "/opt/kafka/libs/*"]
+        as_us = [f"--user={os.getuid()}:{os.getgid()}", f"--volume={service.folder}:{service.folder}", "--entrypoint=java"]
+        return [*docker_run(service, *as_us, IMAGE), *options, "/opt/kafka/libs/*"]
     return ["java", *options, f"{jars()}/*"]
 
 

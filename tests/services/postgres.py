@@ -64,7 +64,7 @@ def local_postgres(*, fsync: bool = True) -> Iterator[Postgres]:
         server = Postgres(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
         options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", f"fsync={'on' if fsync else 'off'}"]
         if docker_works():
-            command = [*docker_run(f"--env=POSTGRES_PASSWORD={password}", IMAGE), *options]
+            command = [*docker_run(service, f"--env=POSTGRES_PASSWORD={password}", IMAGE), *options]
         else:
             command = [*_prepare(service, password), *options]
         service.start(command, server.answers)

@@ -78,7 +78,10 @@ class Service:
         """End the service with ``how``, by default in an orderly way; its folder stays. Nothing happens when it has ended already."""
         if self._process is None:
             return
-        self._process.send_signal(how or self._stop_signal)
+        if how is signal.SIGKILL and docker_works():  # a signal that docker run cannot pass on
+            subprocess.run(["docker", "kill", self.folder.name], capture_output=True, check=False)
+        else:
+            self._process.send_signal(how or self._stop_signal)
         try:
             self._process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
@@ -129,9 +132,9 @@ def docker_pull(image: str) -> None:
             raise ServiceError(f"Docker could not fetch {image}:\n{pulled.stderr}")
 
 
-def docker_run(*options: str) -> list[str]:
+def docker_run(service: Service, *options: str) -> list[str]:
     """The start of a command that runs a container as if it were a program: it ends with it, and gets its signals."""
-    return ["docker", "run", "--rm", "--network=host", *options]
+    return ["docker", "run", "--rm", "--network=host", f"--name={service.folder.name}", *options]
 
 
 def is_root() -> bool:
