@@ -1,0 +1,241 @@
+"""The rows of one projection between two commits: states in memory, what was changed, what failed. Knows its table, not the log.
+
+Events are folded many at once; where one fails, its relationship is set aside and, at the commit, folded again one event at a time from
+the stored rows, so that all before the failing event is kept and nothing of it is.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+import msgspec
+
+from projections.tables import Table, marks, relationship_of
+from schemas.errors import LedgerError
+from schemas.records import recorded
+from schemas.touchpoint import Recorded, Stored
+
+LOAD_ROWS = 500  # keys bound to one statement
+MESSAGE_MAX = 500  # characters kept of an error's message
+
+UNBINDABLE = (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""What SQLite raises for a value no column can hold, such as an integer of more than 64 bits: the row's fault, not the file's."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What stopped a relationship, and from which position its events wait."""
+
+    position: int
+    key: str | None
+    error: Exception
+
+    @property
+    def message(self) -> str:
+        """The error's words and where in the code it was raised."""
+        frame = extract_tb(self.error.__traceback__)[-1]
+        return f"{str(self.error)[:MESSAGE_MAX]} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+class UnbindableError(Exception):
+    """Some rows hold what no column can; their relationships are now among the failed. Roll back and write again."""
+
+
+class Folding:
+    """States of ``table``'s projection, at most ``cached_rows`` of them after a commit, the least recently changed dropped first.
+
+    deferred: write states alone; their rows are published by ``publish_pending`` when the table is complete.
+    """
+
+    def __init__(self, table: Table, *, cached_rows: int, deferred: bool) -> None:
+        self.table = table
+        self._cached_rows, self._deferred = cached_rows, deferred
+        self._key, self._fold, self._publish = table.projection.key, table.projection.fold, table.projection.publish
+        self.reset(parked=(), stored=False)
+
+    def reset(self, *, parked: Sequence[str], stored: bool) -> None:
+        """Forget everything in memory. ``stored``: the table has rows."""
+        self.states: dict[str, Any] = {}  # by key, the least recently changed first; None: no such row
+        self.touched: dict[str, Recorded] = {}  # by key, the last event folded since the last commit
+        self.failed: set[str] = set()  # relationships set aside since the last commit
+        self.parked = set(parked)
+        self._waiting = set(parked)  # failed or parked: their events are not folded
+        self._stored = stored
+        self._sweeping_us = self._cursor = 0  # as of when, and behind which rowid, the sweep goes on
+
+    def fail(self, relationship: str) -> None:
+        """Set a relationship aside until the commit."""
+        self.failed.add(relationship)
+        self._waiting.add(relationship)
+
+    def fold(self, connection: sqlite3.Connection, events: Sequence[Recorded]) -> None:
+        """Fold ``events``, in order, all that do not wait."""
+        keys = self._keys(events)
+        if self._stored:
+            self._load(connection, keys)
+        states, touched, waiting, fold = self.states, self.touched, self._waiting, self._fold
+        for key, event in zip(keys, events, strict=True):
+            if key is None or event.relationship in waiting:
+                continue
+            try:
+                states[key] = fold(states.get(key), event)
+            except Exception:  # noqa: BLE001  # whatever it is, it is raised again and kept when the event is folded singly
+                states.pop(key, None)  # a fold may have changed it in part
+                self.fail(event.relationship)
+            else:
+                touched[key] = event
+
+    def write(self, connection: sqlite3.Connection, tick_us: int) -> None:
+        """Write what was changed, but for failed relationships.
+
+        Raises:
+            UnbindableError: roll back, then call it again.
+        """
+        rows = self._rows(tick_us)
+        if self._deferred:
+            self._sweeping_us = 0  # rows a sweep has passed may be unpublished again
+        for key in [key for key, event in self.touched.items() if self.states.get(key) is None and event.relationship not in self.failed]:
+            connection.execute(self.table.delete, (key,))
+        try:
+            connection.executemany(self.table.upsert_state if self._deferred else self.table.upsert, rows)
+        except UNBINDABLE as error:
+            unbindable = {relationship_of(row[0]) for row in rows if not self._binds(connection, row)}
+            if not unbindable:
+                raise
+            for relationship in unbindable:
+                self.fail(relationship)
+            raise UnbindableError from error
+
+    def committed(self) -> None:
+        """What was changed is in the store now."""
+        states = self.states
+        for key, event in self.touched.items():
+            state = states.pop(key, None)
+            if state is not None and event.relationship not in self.failed:
+                states[key] = state  # behind all that was changed earlier
+        self.touched.clear()
+        self._waiting -= self.failed - self.parked
+        self.failed.clear()
+        self._stored = True
+        for key in list(islice(states, max(0, len(states) - self._cached_rows))):
+            del states[key]
+
+    def fold_singly(self, connection: sqlite3.Connection, events: Sequence[Stored], tick_us: int) -> Failure | None:
+        """Fold and write events of one relationship one at a time, up to the first that fails."""
+        for stored in events:
+            key = None
+            try:
+                event = recorded(stored)
+                key = self._key(event)
+                if key is None:
+                    continue
+                self.states.pop(key, None)
+                found = connection.execute(self.table.load_one, (key,)).fetchone()
+                state = self._fold(self.table.decode_state(key, found[0]) if found else None, event)
+                if state is None:
+                    connection.execute(self.table.delete, (key,))
+                else:
+                    connection.execute(self.table.upsert, self._row(state, event.recorded_us, event.position, tick_us))
+            except Exception as error:  # noqa: BLE001  # as in fold
+                _raise_if_the_files(error)
+                return Failure(stored.position, key, error)
+        return None
+
+    def publish_one(self, connection: sqlite3.Connection, key: str, tick_us: int) -> Exception | None:
+        """Publish the row of ``key`` if it is there and not as of ``tick_us`` yet; returns what hindered it."""
+        found = connection.execute(self.table.load_one, (key,)).fetchone()
+        if found is None or found[3] >= max(1, self.tick(tick_us)):
+            return None
+        blob, position, recorded_us, _ = found
+        try:
+            connection.execute(self.table.upsert, self._row(self.table.decode_state(key, blob), recorded_us, position, tick_us))
+        except Exception as error:  # noqa: BLE001  # as in fold
+            _raise_if_the_files(error)
+            return error
+        return None
+
+    def publish_pending(self, connection: sqlite3.Connection, tick_us: int, limit: int) -> tuple[int, list[tuple[str, int, Exception]]]:
+        """Publish up to ``limit`` rows that are not as of ``tick_us`` yet.
+
+        Returns: how many were found (fewer than ``limit``: no more are left), and of those that failed key, ``evaluated_us`` and error.
+        """
+        as_of_us = max(1, self.tick(tick_us))
+        if as_of_us != self._sweeping_us:
+            self._sweeping_us, self._cursor = as_of_us, 0
+        failures = []
+        pending = connection.execute(self.table.unpublished, (self._cursor, as_of_us, limit)).fetchall()
+        for rowid, key, evaluated_us in pending:
+            self._cursor = rowid
+            if error := self.publish_one(connection, key, tick_us):
+                failures.append((key, evaluated_us, error))
+        return len(pending), failures
+
+    def forget(self, relationship: str) -> None:
+        """Its rows were removed."""
+        for key in [key for key in self.states if relationship_of(key) == relationship]:
+            del self.states[key]
+
+    def unpark(self, relationship: str) -> None:
+        """Its events flow again."""
+        self.parked.discard(relationship)
+        self._waiting.discard(relationship)
+
+    def tick(self, tick_us: int) -> int:
+        """The close of a day that counts for this projection; 0: none does."""
+        return tick_us if self.table.projection.ticks else 0
+
+    def _keys(self, events: Sequence[Recorded]) -> list[str | None]:
+        try:
+            return list(map(self._key, events))
+        except Exception:  # noqa: BLE001  # as in fold
+            keys: list[str | None] = []
+            for event in events:
+                try:
+                    keys.append(self._key(event))
+                except Exception:  # noqa: BLE001
+                    keys.append(None)
+                    self.fail(event.relationship)
+            return keys
+
+    def _load(self, connection: sqlite3.Connection, keys: Sequence[str | None]) -> None:
+        missing = [key for key in set(keys) - self.states.keys() if key is not None]
+        for start in range(0, len(missing), LOAD_ROWS):
+            some = missing[start : start + LOAD_ROWS]
+            for key, blob in connection.execute(self.table.load_many.format(marks(len(some))), some):
+                self.states[key] = self.table.decode_state(key, blob)
+
+    def _rows(self, tick_us: int) -> list[tuple[Any, ...]]:
+        """What to write of all that was changed. A row that cannot be published fails with its relationship, which is left out."""
+        rows, encode_state = [], self.table.encode_state
+        for key, event in self.touched.items():
+            state = self.states.get(key)
+            if state is None or event.relationship in self.failed:
+                continue
+            try:
+                if self._deferred:
+                    rows.append((key, 0, event.recorded_us, event.position, encode_state(state)))
+                else:
+                    rows.append(self._row(state, event.recorded_us, event.position, tick_us))
+            except Exception:  # noqa: BLE001  # as in fold
+                self.fail(event.relationship)
+        return [row for row in rows if relationship_of(row[0]) not in self.failed] if self.failed else rows
+
+    def _binds(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> bool:
+        try:
+            connection.execute(f"VALUES ({marks(len(row))})", row)
+        except UNBINDABLE:
+            return False
+        return True
+
+    def _row(self, state: Any, recorded_us: int, position: int, tick_us: int) -> tuple[Any, ...]:  # noqa: ANN401
+        moment_us = max(recorded_us, self.tick(tick_us))
+        table = self.table
+        return (*table.encode(self._publish(state, moment_us)), moment_us, recorded_us, position, table.encode_state(state))
+
+
+def _raise_if_the_files(error: Exception) -> None:
+    """Raise what is no fault of an event: the file is full, locked or damaged."""
+    if isinstance(error, LedgerError) or (isinstance(error, sqlite3.Error) and not isinstance(error, UNBINDABLE)):
+        raise error

@@ -1,0 +1,273 @@
+"""Keep the tables of some projections in step with the log: rows and position in one commit.
+
+Whatever the sizes of batches and wherever it is killed, the same log gives the same rows: folds are pure, each event is folded once into
+the state its predecessors left, and the moment a row is published for comes from events: the later of the last one folded into the row
+and, where a projection ticks, the newest close of a day. A relationship with an event that cannot be folded is parked at that event.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+import structlog
+
+from ledger.ledger import Ledger
+from projections.folding import Failure, Folding, UnbindableError
+from projections.projection import Projection
+from projections.tables import Table, marks, relationship_of
+from projections.views import Progress, Views
+from schemas.errors import StoreUnavailableError
+from schemas.records import recorded
+from schemas.touchpoint import Recorded, Stored
+
+READ_EVENTS = 5_000  # events a read; when fewer come we are live, and they are committed at once
+COMMIT_EVENTS = 50_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
+CACHED_ROWS = 20_000  # states a projection keeps in memory, and rows it changes between two commits
+SWEEP_ROWS = 500  # rows published a commit after the close of a day: live events wait for some 50 ms
+DAY_CLOSED = "ledger.day-closed.v1"
+
+log = structlog.get_logger()
+
+
+class Retried(msgspec.Struct, frozen=True):
+    """What came of parked relationships: how many flow again, how many still wait."""
+
+    freed: int
+    waiting: int
+
+
+class Keeper:
+    """Folds the log into the tables of ``projections``, which all stand at the same position. One thread at a time.
+
+    beside: into the tables being built, whose rows are published once at the end; nobody reads them before.
+
+    Two keepers of the same tables do no harm: at each commit the position is compared with what this one knew, and one that was overtaken
+    starts again from the file. Every method may raise ``StoreUnavailableError``: nothing was written, try again.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        views: Views,
+        projections: Sequence[Projection],
+        *,
+        clock: Callable[[], int],
+        beside: bool = False,
+        cached_rows: int = CACHED_ROWS,
+    ) -> None:
+        self._ledger, self._views, self._clock, self._beside, self._cached_rows = ledger, views, clock, beside, cached_rows
+        self.connection = views.connect()
+        self._foldings = [Folding(Table(one, beside=beside), cached_rows=cached_rows, deferred=beside) for one in projections]
+        self._known: dict[str, Progress] = {}  # by table; empty: read them anew
+        self.position = 0
+        self._tick_us = 0
+
+    def advance(self, upto: int | None = None) -> int:
+        """Fold what the log has behind ``position``, up to position ``upto``, and commit it. Returns: how many events; 0: none are left."""
+        while True:
+            with self._in_step():
+                return self._advance(upto)
+
+    def sweep(self) -> int:
+        """Publish some rows as of the newest close of a day, and commit. Returns: how many; 0: all rows are published."""
+        while True:
+            with self._in_step():
+                for folding in self._foldings:
+                    if self._unswept(folding) and (found := self._sweep(folding)):
+                        return found
+                return 0
+
+    def catch_up(self, upto: int | None = None) -> int:
+        """Advance and sweep until nothing is left. Returns: events folded."""
+        total = 0
+        while (count := self.advance(upto)) or self.sweep():
+            total += count
+        return total
+
+    def retry_parked(self) -> Retried:
+        """Fold the waiting events of parked relationships again, a commit each."""
+        freed = waiting = 0
+        for folding in self._foldings:
+            for parked in self._views.parked(folding.table.name):
+                if self._retry(folding, parked.relationship):
+                    freed += 1
+                else:
+                    waiting += 1
+        return Retried(freed, waiting)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """Begin with what the file says, unless memory is known to agree with it. Leaves quietly when another keeper overtook this one."""
+        try:
+            if not self._known:
+                self._open()
+            yield
+        except BaseException as error:
+            self._known = {}  # what is in memory was not committed
+            if not isinstance(error, _OvertakenError):
+                raise
+
+    def _open(self) -> None:
+        found = self._views.progress(self.connection)
+        known = {}
+        for folding in self._foldings:
+            name, version = folding.table.name, folding.table.projection.version
+            at = found.get(name)
+            if at is None or at.version != version:
+                stored = "is gone" if at is None else f"is now at version {at.version}"
+                raise StoreUnavailableError(f"view {name} {stored}, this program folds version {version}: start it again")
+            known[name] = at
+        if len({at.position for at in known.values()}) > 1:
+            raise StoreUnavailableError(f"views {', '.join(known)} stand at different positions: start again, and they are rebuilt")
+        self.position = max((at.position for at in known.values()), default=0)
+        self._tick_us = max((at.tick_us for at in known.values()), default=0)
+        for folding in self._foldings:
+            parked = self.connection.execute("SELECT relationship FROM parked WHERE projection = ?", (folding.table.name,)).fetchall()
+            folding.reset(parked=[relationship for (relationship,) in parked], stored=self.position > 0)
+        self._known = known
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One commit, if nobody else has written to the tables since this keeper last did."""
+        with self._views.transaction(self.connection):
+            found = self._views.progress(self.connection)
+            if any(found.get(name) != at for name, at in self._known.items()):
+                raise _OvertakenError
+            yield
+
+    def _record(self, folding: Folding, **changes: int) -> None:
+        """Write how far a table is now, in the commit under way."""
+        known = self._known[folding.table.name]
+        at = msgspec.structs.replace(known, updated_us=self._clock(), commits=known.commits + 1, **changes)
+        self.connection.execute(REPLACE_PROGRESS, msgspec.structs.astuple(at))
+        self._known[folding.table.name] = at
+
+    def _advance(self, upto: int | None) -> int:
+        start = position = self.position
+        recorded_us = 0
+        while True:
+            limit = READ_EVENTS if upto is None else min(READ_EVENTS, upto - position)
+            chunk = self._ledger.read(after=position, limit=limit) if limit > 0 else []
+            if chunk:
+                self._fold(chunk)
+                position, recorded_us = chunk[-1].position, chunk[-1].recorded_us
+            if len(chunk) < READ_EVENTS or self._full(position - start):
+                break
+        if position > start:
+            self._commit(start, position, recorded_us)
+        return position - start
+
+    def _full(self, events: int) -> bool:
+        """Whether it is time to commit. A table that is built beside needs a commit only to bound memory."""
+        changed = max((len(folding.touched) for folding in self._foldings), default=0)
+        return changed >= self._cached_rows or (events >= COMMIT_EVENTS and not self._beside)
+
+    def _fold(self, chunk: Sequence[Stored]) -> None:
+        self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
+        events = self._decoded(chunk)
+        for folding in self._foldings:
+            folding.fold(self.connection, events)
+
+    def _decoded(self, chunk: Sequence[Stored]) -> list[Recorded]:
+        """The events of ``chunk`` that can be read; the relationships of the others are set aside and park there."""
+        try:
+            return list(map(recorded, chunk))
+        except ValueError:
+            events = []
+            for stored in chunk:
+                try:
+                    events.append(recorded(stored))
+                except ValueError:
+                    for folding in self._foldings:
+                        folding.fail(stored.relationship)
+            return events
+
+    def _commit(self, start: int, end: int, recorded_us: int) -> None:
+        while True:
+            try:
+                with self._writing():
+                    for folding in self._foldings:
+                        folding.write(self.connection, self._tick_us)
+                        for relationship in sorted(folding.failed):
+                            events = self._events(relationship, start, end)
+                            self._park(folding, relationship, folding.fold_singly(self.connection, events, self._tick_us))
+                        swept_us = 0 if self._beside else self._known[folding.table.name].swept_us
+                        self._record(folding, position=end, recorded_us=recorded_us, tick_us=self._tick_us, swept_us=swept_us)
+                break
+            except UnbindableError:
+                continue  # now it is known which rows they are
+        self.position = end
+        for folding in self._foldings:
+            folding.committed()
+        log.debug("events.folded", events=end - start, position=end)
+
+    def _events(self, relationship: str, after: int, upto: int) -> list[Stored]:
+        return [stored for stored in self._ledger.history(relationship) if after < stored.position <= upto]
+
+    def _unswept(self, folding: Folding) -> bool:
+        return self._known[folding.table.name].swept_us < max(1, folding.tick(self._tick_us))
+
+    def _sweep(self, folding: Folding) -> int:
+        with self._writing():
+            found, failures = folding.publish_pending(self.connection, self._tick_us, SWEEP_ROWS)
+            for key, evaluated_us, error in failures:
+                relationship = relationship_of(key)
+                if evaluated_us == 0:  # nothing of it was ever published: park at the first event after which it cannot be
+                    self.connection.execute(folding.table.delete_relationship, (relationship,))
+                    folding.forget(relationship)
+                    failure = folding.fold_singly(self.connection, self._events(relationship, 0, self.position), self._tick_us)
+                    self._park(folding, relationship, failure)
+                elif relationship not in folding.parked:
+                    self._park(folding, relationship, Failure(self.position + 1, key, error))
+            done = {"swept_us": max(1, folding.tick(self._tick_us))} if found < SWEEP_ROWS else {}
+            self._record(folding, **done)
+        if done:
+            log.debug("view.swept", projection=folding.table.name, tick_us=self._tick_us)
+        return found
+
+    def _park(self, folding: Folding, relationship: str, failure: Failure | None) -> None:
+        """Keep events from ``failure`` on waiting, in the commit under way; None: they flow."""
+        name = folding.table.name
+        if failure is None:
+            self.connection.execute("DELETE FROM parked WHERE projection = ? AND relationship = ?", (name, relationship))
+            folding.unpark(relationship)
+            return
+        error = type(failure.error).__name__
+        values = (name, relationship, failure.key, failure.position, error, failure.message, self._clock())
+        self.connection.execute(PARK, values)
+        folding.parked.add(relationship)
+        log.warning("relationship.parked", projection=name, relationship=relationship, position=failure.position, error=error)
+
+    def _retry(self, folding: Folding, relationship: str) -> bool:
+        """Whether the relationship flows again."""
+        name = folding.table.name
+        while True:
+            with self._in_step(), self._writing():
+                found = self.connection.execute(
+                    "SELECT key, position FROM parked WHERE projection = ? AND relationship = ?", (name, relationship)
+                ).fetchone()
+                if found is None:
+                    return True
+                key, position = found
+                events = self._events(relationship, position - 1, self.position)
+                failure = folding.fold_singly(self.connection, events, self._tick_us)
+                if failure is None and key is not None and (error := folding.publish_one(self.connection, key, self._tick_us)):
+                    failure = Failure(self.position + 1, key, error)
+                self._park(folding, relationship, failure)
+                self._record(folding)
+                return failure is None
+
+
+class _OvertakenError(Exception):
+    """Another keeper wrote to the tables."""
+
+
+REPLACE_PROGRESS = f"REPLACE INTO projections ({', '.join(Progress.__struct_fields__)}) VALUES ({marks(len(Progress.__struct_fields__))})"  # noqa: S608
+PARK = """
+    INSERT INTO parked (projection, relationship, key, position, error, message, first_us, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, 1)
+    ON CONFLICT (projection, relationship) DO UPDATE SET
+        key = excluded.key, position = excluded.position, error = excluded.error, message = excluded.message, attempts = attempts + 1
+"""

@@ -1,0 +1,11 @@
+"""Every view there is."""
+
+from projections.complaints import COMPLAINTS
+from projections.projection import Projection
+from projections.relationships import relationships
+from projections.scoring.policy import Policy
+
+
+def projections(policy: Policy) -> tuple[Projection, ...]:
+    """All projections, under one policy."""
+    return relationships(policy), COMPLAINTS

@@ -1,0 +1,81 @@
+"""The projection worker: keep the views behind the log by as little as possible, for as long as it is told to.
+
+It pulls: whatever the log has behind its position is folded and committed, from one event when live to tens of thousands when catching up.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+
+import structlog
+
+from ledger.ledger import Ledger
+from projections.keeper import COMMIT_EVENTS, Keeper, Retried
+from projections.projection import Projection
+from projections.rebuild import Rebuilt, rebuild, stale, tidy
+from projections.views import Views
+
+WAIT_S = 1.0  # between two looks at the log when nothing wakes us; also how long a stop may take
+
+log = structlog.get_logger()
+
+
+class Runner:
+    """Keeps ``projections`` in ``views``. The caller holds ``views.try_lock()``, so that there is one worker. One thread at a time.
+
+    Every method may raise ``StoreUnavailableError``: nothing was lost, call it again later.
+    """
+
+    def __init__(self, ledger: Ledger, views: Views, projections: Sequence[Projection], *, clock: Callable[[], int]) -> None:
+        self._ledger, self._views, self._projections, self._clock = ledger, views, projections, clock
+        self._keeper = Keeper(ledger, views, projections, clock=clock)
+        self._prepared = False
+
+    @property
+    def position(self) -> int:
+        """Of the last event that stands in the views."""
+        return self._keeper.position
+
+    def prepare(self) -> None:
+        """Rebuild the views that this program folds otherwise than they stand there, and try the parked again. Later calls do nothing."""
+        if self._prepared:
+            return
+        tidy(self._ledger, self._views)
+        if names := stale(self._views, self._projections):
+            self.rebuild(names)
+        self.retry_parked()
+        self._prepared = True
+
+    def rebuild(self, names: Collection[str]) -> list[Rebuilt]:
+        """Make some views anew beside the live ones and swap: see ``rebuild.rebuild``."""
+        return rebuild(self._ledger, self._views, self._projections, names=names, clock=self._clock)
+
+    def retry_parked(self) -> Retried:
+        """Fold the waiting events of parked relationships again."""
+        return self._keeper.retry_parked()
+
+    def run_once(self) -> int:
+        """Fold what is there, at most one commit of it, then publish some of the rows that a close of day left to do.
+
+        Returns: events folded and rows published; 0: the views are current.
+        """
+        self.prepare()
+        events = self._keeper.advance()
+        return events + (self._keeper.sweep() if events < COMMIT_EVENTS else 0)
+
+    def catch_up(self) -> int:
+        """Until nothing is left. Returns: events folded and rows published."""
+        total = 0
+        while count := self.run_once():
+            total += count
+        return total
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop`` is set; the commit under way is finished."""
+        log.info("worker.started")
+        while not stop.is_set():
+            if not self.run_once():
+                self._ledger.wait(self.position, WAIT_S)
+        log.info("worker.stopped", position=self.position)
+
+    def close(self) -> None:
+        self._keeper.close()

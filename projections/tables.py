@@ -1,0 +1,191 @@
+"""The table of one projection: its columns, and every SQL statement about it.
+
+Public columns are the fields of the projection's row, the first the primary key. Beside them stand what the fold needs to go on:
+``position`` of the last event folded into the row, ``recorded_us`` when that event was recorded, ``evaluated_us`` the moment the public
+columns are true for (0: not published yet, only while a table is being built), and ``state``, the fold's state in MessagePack.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlite_utils
+from msgspec import inspect
+
+from projections.projection import Projection
+from schemas.errors import SettingsError, StoreUnavailableError
+
+BESIDE = "__new"  # what the name of a table ends with while it is built beside the live one
+BOOKKEEPING = {"evaluated_us": int, "recorded_us": int, "position": int, "state": bytes}
+PLAIN: dict[type, type] = {inspect.StrType: str, inspect.IntType: int, inspect.FloatType: float, inspect.BoolType: bool}
+
+
+class Table:
+    """SQL and codecs of ``projection``'s table; ``beside`` for the one being built."""
+
+    def __init__(self, projection: Projection, *, beside: bool = False) -> None:
+        fields = msgspec.structs.fields(projection.row)
+        kinds = {field.name: _kind(inspect.type_info(field.type)) for field in fields}
+        if taken := kinds.keys() & BOOKKEEPING.keys():
+            raise ValueError(f"projection {projection.name}: column {min(taken)} belongs to the runner; name the field otherwise")
+        self.projection = projection
+        self.name = projection.name + (BESIDE if beside else "")
+        self.public = tuple(kinds)
+        self.key = self.public[0]
+        self._kinds = kinds
+        self.columns = [*self.public, *BOOKKEEPING]
+        self._json_at = [at for at, kind in enumerate(kinds.values()) if kind is None]
+        self._decoders = [(at, decode) for at, field in enumerate(fields) if (decode := _decoder(field.type, kinds[field.name]))]
+        self.encode_state: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
+        self._decode_state: Callable[[bytes], Any] = msgspec.msgpack.Decoder(projection.state).decode
+        self._write_sql()
+
+    def _write_sql(self) -> None:
+        """All statements, once. Names of tables and columns come from our own code, values are always bound."""
+        name, key = f'"{self.name}"', f'"{self.key}"'
+        every = self.columns
+        self.upsert = _upsert(name, key, every)
+        self.upsert_state = _upsert(name, key, [self.key, *BOOKKEEPING])
+        self.delete = f"DELETE FROM {name} WHERE {key} = ?"  # noqa: S608
+        # '#' parts a relationship from the rest of a key, '$' is the next character: a range of the primary key.
+        self.delete_relationship = f"DELETE FROM {name} WHERE {key} = ?1 OR ({key} >= ?1 || '#' AND {key} < ?1 || '$')"  # noqa: S608
+        self.load_one = f"SELECT state, position, recorded_us, evaluated_us FROM {name} WHERE {key} = ?"  # noqa: S608
+        self.load_many = f"SELECT {key}, state FROM {name} WHERE {key} IN ({{}})"  # noqa: S608  # as many marks as there are keys
+        self.unpublished = f"SELECT rowid, {key}, evaluated_us FROM {name} WHERE rowid > ? AND evaluated_us < ? ORDER BY rowid LIMIT ?"  # noqa: S608
+
+    def create(self, db: sqlite_utils.Database) -> None:
+        """Make the empty table, without its indexes."""
+        columns: dict[str, Any] = {column: kind or str for column, kind in self._kinds.items()} | BOOKKEEPING
+        db.table(self.name).create(columns, pk=self.key, not_null={self.key, *BOOKKEEPING})
+
+    def index(self, db: sqlite_utils.Database, build: int) -> None:
+        """Make the indexes; ``build`` keeps their names apart from those of the table this one will replace."""
+        for columns in self.projection.index:
+            names = [column.strip() for column in columns.split(",")]
+            db.table(self.name).create_index(names, index_name=f"{self.projection.name}_{'_'.join(names)}_{build}")
+
+    def encode(self, row: msgspec.Struct) -> tuple[Any, ...]:
+        """The row's public columns as SQLite takes them."""
+        values = msgspec.structs.astuple(row)
+        if self._json_at:
+            cells = list(values)
+            for at in self._json_at:
+                if cells[at] is not None:
+                    cells[at] = msgspec.json.encode(cells[at]).decode()
+            return tuple(cells)
+        return values
+
+    def decode(self, cells: Sequence[Any]) -> Any:  # noqa: ANN401  # the projection's row
+        """The row of public columns as they were read."""
+        if self._decoders:
+            values = list(cells)
+            for at, decode in self._decoders:
+                if values[at] is not None:
+                    values[at] = decode(values[at])
+            cells = values
+        return self.projection.row(*cells)
+
+    def decode_state(self, key: str, blob: bytes) -> Any:  # noqa: ANN401  # the projection's state
+        """The state of a row.
+
+        Raises:
+            StoreUnavailableError: another version of the state was stored. Rebuild the view.
+        """
+        try:
+            return self._decode_state(blob)
+        except msgspec.MsgspecError as error:
+            raise StoreUnavailableError(
+                f"view {self.projection.name}: the state of {key} cannot be read ({error}): run `rledger rebuild {self.projection.name}`"
+            ) from error
+
+    def cell(self, row: msgspec.Struct, column: str) -> Any:  # noqa: ANN401  # whatever the column holds
+        """The value of one column of ``row`` as it is stored."""
+        return self.encode(row)[self.public.index(column)]
+
+    def select(
+        self,
+        *,
+        where: Mapping[str, Any],
+        order_by: str | None = None,
+        descending: bool = False,
+        after: tuple[Any, str] | None = None,
+        limit: int | None = None,
+    ) -> tuple[str, list[Any]]:
+        """The SELECT of whole rows and its parameters: those matching ``where`` in the order of one column, NULLs last, then of the key.
+
+        ``where`` is column -> value, or a list, tuple or set of values of which one must match; ``after`` the order column's value and the
+        key of the last row seen.
+
+        Raises:
+            SettingsError: a column this table does not have.
+        """
+        tests, parameters = [], []
+        for column, wanted in where.items():
+            name = self._known(column)
+            values = list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+            present = [value for value in values if value is not None]
+            tests.append(f"{name} IN ({marks(len(present))})" + (f" OR {name} IS NULL" if None in values else ""))
+            parameters += present
+        order, key = self._known(order_by or self.key), f'"{self.key}"'
+        if after is not None:
+            value, last = after
+            if value is None:
+                tests.append(f"{order} IS NULL AND {key} > ?")
+                parameters.append(last)
+            else:
+                beyond = "<" if descending else ">"
+                tests.append(f"{order} {beyond} ? OR ({order} = ? AND {key} > ?) OR {order} IS NULL")
+                parameters += [value, value, last]
+        condition = " AND ".join(f"({test})" for test in tests) or "1"
+        direction = "DESC" if descending else "ASC"
+        sql = (
+            f'SELECT {", ".join(self.columns)} FROM "{self.name}" '  # noqa: S608
+            f"WHERE {condition} ORDER BY {order} {direction} NULLS LAST, {key} LIMIT ?"
+        )
+        return sql, [*parameters, -1 if limit is None else limit]
+
+    def _known(self, column: str) -> str:
+        if column not in self._kinds:
+            raise SettingsError(f"{self.projection.name} has no column {column!r}; it has {', '.join(self.public)}")
+        return f'"{column}"'
+
+
+def relationship_of(key: str) -> str:
+    """The relationship a row belongs to: its key up to the first ``#``, a character no relationship has."""
+    return key.partition("#")[0]
+
+
+def _upsert(name: str, key: str, columns: Sequence[str]) -> str:
+    quoted = [f'"{column}"' for column in columns]
+    changes = ", ".join(f"{column} = excluded.{column}" for column in quoted if column != key)
+    return (
+        f"INSERT INTO {name} ({', '.join(quoted)}) VALUES ({marks(len(quoted))}) "  # noqa: S608
+        f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
+    )
+
+
+def marks(count: int) -> str:
+    """So many parameters of a statement."""
+    return ", ".join("?" * count)
+
+
+def _kind(type_: inspect.Type) -> type | None:
+    """The type of the SQL column, None for JSON text."""
+    kinds: set[type | None]
+    match type_:
+        case inspect.Metadata(type=inner):
+            kinds = {_kind(inner)}
+        case inspect.UnionType(types=types):
+            kinds = {_kind(one) for one in types if not isinstance(one, inspect.NoneType)}
+        case inspect.LiteralType(values=values):
+            kinds = {type(value) for value in values}
+        case _:
+            kinds = {PLAIN.get(type(type_))}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _decoder(type_: Any, kind: type | None) -> Callable[[Any], Any] | None:  # noqa: ANN401  # any type a field may have
+    """How a cell becomes the field's value; None when it already is."""
+    if kind is bool:
+        return bool
+    return None if kind else msgspec.json.Decoder(type_).decode
