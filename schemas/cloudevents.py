@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.catalogue import RESERVED_PREFIX, Data
-from schemas.catalogue.values import SUBJECT_PATTERN, Moment
+from schemas.catalogue.values import SUBJECT_PATTERN, Moment, doc
 from schemas.errors import RefusedError
 from schemas.touchpoint import Touchpoint, microseconds, moment
 from schemas.upcasts import DATA_DECODERS
@@ -39,22 +39,28 @@ _AS_BRACES = bytes.maketrans(b"[]", b"{}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-class _Envelope(msgspec.Struct, gc=False):
-    """The attributes that are checked. Extension attributes may have any name; they stay in the stored bytes."""
+class CloudEvent(msgspec.Struct, gc=False):
+    """The attributes that are checked. Others, called extensions, may have any name and stay in the stored bytes."""
 
     specversion: Literal["1.0"]
-    id: Annotated[str, Meta(min_length=1, max_length=1000)]
-    source: Annotated[str, Meta(min_length=1, max_length=1000)]
+    id: Annotated[str, Meta(min_length=1, max_length=1000), doc("with source, identifies the touchpoint for ever")]
+    source: Annotated[str, Meta(min_length=1, max_length=1000), doc("what sends it, such as /erp/orders")]
     type: Annotated[str, Meta(min_length=1, max_length=200)]
-    time: Moment
-    subject: str | None = None
-    datacontenttype: str | None = None
-    actor: Annotated[str, Meta(max_length=1000)] | None = None
+    time: Annotated[Moment, doc("when it happened")]
+    subject: Annotated[str | None, doc("the relationship")] = None
+    datacontenttype: Annotated[str | None, doc("application/json or another JSON type")] = None
+    actor: Annotated[Annotated[str, Meta(max_length=1000)] | None, doc("who did it")] = None
+    correlationid: Annotated[str | None, doc("what it belongs to, such as one order's whole course")] = None
+    causationid: Annotated[str | None, doc("what it follows from")] = None
+    traceparent: Annotated[str | None, doc("W3C trace context")] = None
+
+
+class _Event(CloudEvent, gc=False):
     data: msgspec.Raw = _NULL
     data_base64: msgspec.Raw = _NULL
 
 
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_event = msgspec.json.Decoder(_Event).decode
 
 
 def decode_message(headers: Headers, value: bytes | None, *, now_us: int) -> Touchpoint:
@@ -87,7 +93,7 @@ def decode_json(body: bytes, *, now_us: int) -> Touchpoint:
     """
     if len(body) > EVENT_BYTES_MAX:
         raise _too_large(len(body))
-    event = _envelope(body)
+    event = _event(body)
     type_, subject = event.type, event.subject
     if type_.startswith(RESERVED_PREFIX):
         raise RefusedError(
@@ -123,7 +129,7 @@ def decode_batch(body: bytes, *, now_us: int) -> list[Touchpoint | RefusedError]
     return decoded
 
 
-def touchpoint(  # noqa: PLR0913, PLR0917  # a CloudEvent has that many attributes
+def touchpoint(  # noqa: PLR0917  # a CloudEvent has that many attributes
     source: str,
     id: str,  # noqa: A002  # its name in CloudEvents, as the next one
     type: str,  # noqa: A002
@@ -149,10 +155,10 @@ def touchpoint(  # noqa: PLR0913, PLR0917  # a CloudEvent has that many attribut
     return Touchpoint(source, id, type, subject, msgspec.json.encode(event))
 
 
-def _envelope(body: bytes) -> _Envelope:
+def _event(body: bytes) -> _Event:
     try:
         str(body, "utf-8")  # msgspec does not look into what it skips
-        event = _decode_envelope(body)
+        event = _decode_event(body)
     except msgspec.ValidationError as error:
         raise RefusedError("bad_envelope", f"the CloudEvent's envelope is wrong: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -178,13 +184,13 @@ def _check_time(occurred_us: int, now_us: int) -> None:
         raise RefusedError("bad_envelope", "time is before 1900: send when it happened")
 
 
-def _check_data(event: _Envelope, body: bytes) -> None:
+def _check_data(event: _Event, body: bytes) -> None:
     if event.data_base64 != _NULL:
         raise RefusedError("bad_data", "data_base64 is not read: send the data as JSON under data")
     content_type = event.datacontenttype
     if content_type is not None and content_type != "application/json" and _is_json_type(content_type) is None:
         raise RefusedError("bad_data", f"the data is {content_type[:80]!r}, not JSON: send JSON")
-    if b"\\u0000" in body and _find_nul(body) is not None:
+    if b"\\" in body and _find_nul(body) is not None:  # U+0000 is always escaped
         raise RefusedError("bad_data", "a string holds the character U+0000, which PostgreSQL text cannot: leave it out")
     decode = DATA_DECODERS.get(event.type)
     if decode is None:

@@ -23,7 +23,7 @@ class Correction(Data, frozen=True):
 
     of: Annotated[TouchpointRef, doc("the touchpoint that was wrong")]
     reason: Annotated[str, doc("in words", personal=True)]
-    replacement: Annotated[dict[str, Any] | None, doc("the data it should have held; absent: it is withdrawn")] = None
+    replacement: Annotated[dict[str, Any] | None, doc("the data it should have held; absent: it is withdrawn", personal=True)] = None
 
 
 class SubjectErased(Data, frozen=True):
