@@ -7,12 +7,13 @@ returned survives the loss of power. The same promises on SQLite and PostgreSQL;
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from ledger.gather import Gatherer
 from ledger.interface import Appended, DeadLetter, Delivered, Head, KeptLetter, LetterFor, Refused
-from ledger.plan import Outcome, Request
+from ledger.plan import Request
+from ledger.recorder import LedgerRecorder
 from ledger.sqlite import SQLiteLedgerRecorder
 from schemas.errors import NotFoundError, SettingsError
 from schemas.identity import identity
@@ -21,29 +22,13 @@ from schemas.touchpoint import Stored, Touchpoint
 READ_LIMIT_MAX = 10_000  # events a read; about 5 MB at 500 bytes an event
 
 
-class Recorder(Protocol):
-    """A store behind the ledger. ``record`` is called by one thread at a time, everything else by any."""
-
-    def record(self, requests: Sequence[Request]) -> list[Outcome]: ...
-    def head(self) -> Head: ...
-    def read(self, after: int, limit: int) -> list[Stored]: ...
-    def history(self, relationship: str, after_version: int, limit: int | None) -> list[Stored]: ...
-    def find(self, identity: bytes) -> Stored | None: ...
-    def next_offsets(self, streams: Sequence[str]) -> dict[str, int]: ...
-    def streams(self, prefix: str) -> dict[str, int]: ...
-    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[KeptLetter]: ...  # noqa: FBT001
-    def dead_letter(self, number: int) -> KeptLetter | None: ...
-    def wait_beyond(self, after: int, timeout_s: float) -> bool: ...
-    def close(self) -> None: ...
-
-
 class Ledger:
     """One log. Safe to share between threads; appends made at the same time share a commit.
 
     Every method may raise ``StoreUnavailableError``: the store cannot be reached or written now; nothing was kept, try again.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: LedgerRecorder) -> None:
         self.recorder = recorder
         self._gatherer = Gatherer(recorder.record)
 
@@ -63,6 +48,10 @@ class Ledger:
         parts = urlsplit(url)
         if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
             return cls(SQLiteLedgerRecorder(Path(unquote(parts.path[1:])), clock=clock, read_only=read_only))
+        if parts.scheme in {"postgresql", "postgres"}:
+            from ledger.postgres import PostgresLedgerRecorder  # noqa: PLC0415  # takes 0.2 s, which a command on SQLite need not wait
+
+            return cls(PostgresLedgerRecorder(url, clock=clock, read_only=read_only))
         raise SettingsError(f"{parts.scheme or url!r} names no store: expected sqlite:///PATH or postgresql://...")
 
     def append(

@@ -5,7 +5,6 @@ follow each other with no gap, versions follow each other in their relationship,
 request whose source's offset moved meanwhile writes nothing and leaves the others alone.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -63,18 +62,6 @@ def plan(requests: Sequence[Request], known: Known, *, now_us: int) -> Plan:
     for request in requests:
         made.outcomes.append(_refusal(request, known) or _decide(request, known, made))
     return made
-
-
-def letter_mark(letter: DeadLetter) -> bytes | None:
-    """Identify the message a dead letter keeps, so that its redelivery is kept once; 16 bytes.
-
-    None where the source counts no offsets: there each letter stands for itself. The bytes are part of the mark because a topic
-    made anew counts its offsets from 0 again.
-    """
-    if letter.offset is None:
-        return None
-    message = (letter.origin, letter.partition, letter.offset, letter.timestamp_ms, letter.key, letter.body)
-    return hashlib.sha256(msgspec.msgpack.encode(message)).digest()[:16]
 
 
 def _refusal(request: Request, known: Known) -> Outcome | None:

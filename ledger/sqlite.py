@@ -18,12 +18,13 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
 
+from ledger import letters
 from ledger import sqlite_schema as schema
-from ledger.interface import DeadLetter, Head, KeptLetter
-from ledger.plan import Known, Outcome, Plan, Request, letter_mark, plan
+from ledger.interface import Head, KeptLetter
+from ledger.plan import Known, Outcome, Plan, Request, plan
+from ledger.recorder import LedgerRecorder
 from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreNewerError, StoreUnavailableError
 from schemas.touchpoint import Stored
 
@@ -35,16 +36,11 @@ POLL_MIN_S, POLL_MAX_S = 0.001, 0.010  # how often a waiting reader looks for wh
 LOOKUP_SIZES = (1, 8, 64, 512)  # keys a lookup; few sizes, so that each statement is prepared once
 INSERT_SIZES = (256, 64, 16, 4, 1)  # events an INSERT; likewise
 
-HEADERS = DeadLetter.__struct_fields__.index("headers")
 _versions = msgspec.json.Decoder(dict[str, int | None])
-_headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes | None], ...])
 
 
-class SQLiteLedgerRecorder(SQLiteProcessRecorder):
+class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     """Records events, source offsets and dead letters in the file at ``path``, and reads them.
-
-    The methods inherited from eventsourcing read the same log; those that write are refused, since they know neither identities nor
-    the head. ``record`` is for one thread at a time, everything else for any.
 
     Args:
         path: of the file; created with its folder, readable by its owner alone, unless ``read_only``.
@@ -79,11 +75,6 @@ class SQLiteLedgerRecorder(SQLiteProcessRecorder):
     # Writing
 
     def record(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Carry out ``requests`` in one durable commit and answer each; a refused one leaves no trace and the others alone.
-
-        Raises:
-            StoreUnavailableError: locked or full; nothing of any request was kept.
-        """
         if self._writer is None:
             raise ValueError(f"{self.path} was opened read-only")
         with self._writing, self._telling(), self._transaction(self._writer) as writer:
@@ -93,22 +84,6 @@ class SQLiteLedgerRecorder(SQLiteProcessRecorder):
             with self._grown:
                 self._grown.notify_all()
         return made.outcomes
-
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:  # noqa: ANN401, ARG002
-        """Refuse eventsourcing's own way of writing.
-
-        Raises:
-            NotSupportedError: always; append through ``Ledger.append``.
-        """
-        raise NotSupportedError("events are appended through Ledger.append, which keeps identities unique and positions dense")
-
-    def insert_tracking(self, tracking: Tracking) -> None:  # noqa: ARG002
-        """Refuse eventsourcing's own way of writing.
-
-        Raises:
-            NotSupportedError: always; offsets are committed by ``Ledger.append``, with what was read.
-        """
-        raise NotSupportedError("offsets are committed through Ledger.append, together with what was read")
 
     # Reading
 
@@ -153,12 +128,12 @@ class SQLiteLedgerRecorder(SQLiteProcessRecorder):
                 "SELECT * FROM dead_letters WHERE number > ?1 AND (?3 IS NULL OR (replayed_us IS NULL) = ?3) ORDER BY number LIMIT ?2",
                 (after, limit, waiting),
             )
-            return list(itertools.starmap(_kept_letter, rows))
+            return list(itertools.starmap(letters.from_row, rows))
 
     def dead_letter(self, number: int) -> KeptLetter | None:
         with self._reading() as reader:
             row = reader.execute("SELECT * FROM dead_letters WHERE number = ?", (number,)).fetchone()
-            return None if row is None else _kept_letter(*row)
+            return None if row is None else letters.from_row(*row)
 
     def wait_beyond(self, after: int, timeout_s: float) -> bool:
         """Wait until the log is longer than ``after``; woken at once by this process, within ``POLL_MAX_S`` by another."""
@@ -338,25 +313,13 @@ def _write(writer: sqlite3.Connection, made: Plan) -> None:
             'INSERT INTO dead_letters (number, recorded_us, code, reason, origin, partition, "offset", timestamp_ms, "key", headers, body,'
             " source, id, mark) SELECT coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM dead_letters WHERE true"
             " ON CONFLICT (mark) DO NOTHING",
-            [_letter_row(letter, made.recorded_us) for letter in made.letters],
+            [letters.to_row(letter, made.recorded_us) for letter in made.letters],
         )
     if made.replayed:
         writer.executemany(
             "UPDATE dead_letters SET replayed_us = ?, replayed_position = ? WHERE number = ?",
             [(made.recorded_us, position, number) for number, position in made.replayed.items()],
         )
-
-
-def _letter_row(letter: DeadLetter, recorded_us: int) -> tuple[Any, ...]:
-    fields = list(msgspec.structs.astuple(letter))
-    fields[HEADERS] = msgspec.msgpack.encode(letter.headers)
-    return (recorded_us, *fields, letter_mark(letter))
-
-
-def _kept_letter(*columns: Any) -> KeptLetter:  # noqa: ANN401
-    number, recorded_us, *fields, replayed_us, replayed_position, _mark = columns
-    fields[HEADERS] = _headers.decode(fields[HEADERS])
-    return KeptLetter(number, recorded_us, DeadLetter(*fields), replayed_us, replayed_position)
 
 
 def _told(path: Path, error: sqlite3.Error) -> LedgerError | None:

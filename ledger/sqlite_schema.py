@@ -57,9 +57,9 @@ CREATE = (
         body BLOB,
         source TEXT,
         id TEXT,
+        mark BLOB UNIQUE,
         replayed_us INTEGER,
-        replayed_position INTEGER,
-        mark BLOB UNIQUE
+        replayed_position INTEGER
     ) STRICT
     """,
     # ROLLBACK, not ABORT: a statement that may abort alone keeps a copy of every page it changes, a third of an insert's time.

@@ -1,0 +1,37 @@
+"""Dead letters as rows: the columns both stores keep, in their order, and what makes two of them the same message."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from ledger.interface import DeadLetter, KeptLetter
+
+_HEADERS = DeadLetter.__struct_fields__.index("headers")
+_decode_headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes | None], ...]).decode
+
+
+def to_row(letter: DeadLetter, recorded_us: int) -> tuple[Any, ...]:
+    """Columns of a new dead letter without its number: ``recorded_us``, the fields of ``DeadLetter``, ``mark``."""
+    fields = list(msgspec.structs.astuple(letter))
+    fields[_HEADERS] = msgspec.msgpack.encode(letter.headers)
+    return (recorded_us, *fields, _mark(letter))
+
+
+def from_row(*columns: Any) -> KeptLetter:  # noqa: ANN401  # columns of many types
+    """A kept letter from all columns of its row."""
+    number, recorded_us, *fields, _mark, replayed_us, replayed_position = columns
+    fields[_HEADERS] = _decode_headers(fields[_HEADERS])
+    return KeptLetter(number, recorded_us, DeadLetter(*fields), replayed_us, replayed_position)
+
+
+def _mark(letter: DeadLetter) -> bytes | None:
+    """Identify the message a dead letter keeps, so that its redelivery is kept once; 16 bytes.
+
+    None where the source counts no offsets: there each letter stands for itself. The bytes are part of the mark because a topic
+    made anew counts its offsets from 0 again.
+    """
+    if letter.offset is None:
+        return None
+    message = (letter.origin, letter.partition, letter.offset, letter.timestamp_ms, letter.key, letter.body)
+    return hashlib.sha256(msgspec.msgpack.encode(message)).digest()[:16]

@@ -1,0 +1,387 @@
+"""The ledger in a PostgreSQL database: eventsourcing's recorder, with dense positions, exactly-once appends and a log nobody can change.
+
+A transaction locks the head row first, so commits follow each other in the order of their positions, whoever makes them. Events go in
+by binary COPY. A commit that was cut off is looked up, and made again where it is not found. All SQL of the PostgreSQL
+store is here and in ``postgres_schema.py``.
+"""
+
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, LiteralString
+
+import eventsourcing.persistence
+import psycopg
+from eventsourcing.postgres import PostgresDatastore, PostgresProcessRecorder
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import tuple_row
+
+from ledger import letters
+from ledger import postgres_schema as schema
+from ledger.interface import Head, KeptLetter
+from ledger.plan import Known, Outcome, Plan, Request, plan
+from ledger.recorder import LedgerRecorder
+from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreNewerError, StoreUnavailableError
+from schemas.touchpoint import Stored
+
+RETRY_S = 30.0  # how long an append tries to get through to the server, and to the head row
+PAUSE_S = 0.2  # between two tries
+POLL_S = 1.0  # how long a waiting reader trusts to be notified: a notification may be lost with its connection
+READERS_MAX = 16  # connections that read at once
+CREATE_LOCK = 0x524C4544  # "RLED": an advisory lock, so that of several processes one creates the tables
+CHANNEL: LiteralString = "stored_events"  # the channel that eventsourcing's subscriptions listen on
+
+# Plans are kept, and one made while the log was short would read all of it; the compiler takes 40 ms a plan, and none here is worth that.
+BY_INDEX: LiteralString = "SET enable_seqscan = off; SET jit = off"
+
+_Connection = psycopg.Connection[tuple[Any, ...]]
+_Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+
+class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
+    """Records events, source offsets and dead letters in the database at ``url``, and reads them.
+
+    Args:
+        url: ``postgresql://...``, with any of libpq's parameters.
+        clock: returns now, microseconds since 1970 UTC.
+        read_only: create nothing, append nothing.
+
+    Raises:
+        SettingsError: the URL is wrong, or ``read_only`` and there is no ledger.
+        StoreNewerError: a newer version of this program wrote it.
+        StoreUnavailableError: the server cannot be reached or refuses us.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], int], read_only: bool = False) -> None:
+        self._clock, self._read_only = clock, read_only
+        self._conninfo, self.place = _parsed(url)
+        self._writer: _Connection | None = None
+        self._listener: _Connection | None = None
+        self._writing, self._listening = threading.Lock(), threading.Lock()
+        super().__init__(_Datastore(self._conninfo), events_table_name="stored_events", tracking_table_name="tracking")
+        with self._telling():
+            self._recognise()
+
+    # Writing
+
+    def record(self, requests: Sequence[Request]) -> list[Outcome]:
+        if self._read_only:
+            raise ValueError(f"{self.place} was opened read-only")
+        with self._writing, self._telling():
+            return self._record(requests)
+
+    def _record(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Carry out ``requests``, again where the connection is lost on the way.
+
+        A commit whose answer never came may have been made. What was planned is then looked up behind the head row's lock, which
+        waits for the end of that commit: found, it was made; not found, it never will be.
+        """
+        deadline = time.monotonic() + RETRY_S
+        unsure: Plan | None = None
+        while True:
+            try:
+                writer = self._writer = self._writer or self._connect()
+                with writer.cursor(binary=True) as cursor:
+                    cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                    cursor.execute("SELECT position, recorded_us FROM ledger.ledger_head FOR UPDATE")
+                    ((position, recorded_us),) = cursor
+                    if unsure is not None and _stands(cursor, unsure):
+                        cursor.execute("ROLLBACK")
+                        return unsure.outcomes
+                    made = plan(requests, _known(cursor, requests, position, recorded_us), now_us=self._clock())
+                    _write(cursor, made)
+                    unsure = made
+                    cursor.execute("COMMIT")
+                    return made.outcomes
+            except psycopg.OperationalError:
+                if self._writer is not None and not self._writer.broken:
+                    self._roll_back(self._writer)
+                    raise
+                self._writer = None
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_S)
+            except BaseException:
+                if self._writer is not None:
+                    self._roll_back(self._writer)
+                raise
+
+    def _roll_back(self, writer: _Connection) -> None:
+        """Leave the connection ready for the next transaction, or without it."""
+        try:
+            writer.execute("ROLLBACK")
+        except psycopg.Error:
+            writer.close()
+            self._writer = None
+
+    # Reading
+
+    def head(self) -> Head:
+        with self._reading() as cursor:
+            cursor.execute("SELECT position, recorded_us FROM ledger.ledger_head")
+            ((position, recorded_us),) = cursor
+            return Head(position, recorded_us)
+
+    def read(self, after: int, limit: int) -> list[Stored]:
+        with self._reading() as cursor:
+            cursor.execute("SELECT * FROM ledger.events WHERE position > %s ORDER BY position LIMIT %s", (after, limit))
+            return list(itertools.starmap(Stored, cursor.fetchall()))
+
+    def history(self, relationship: str, after_version: int, limit: int | None) -> list[Stored]:
+        with self._reading() as cursor:
+            cursor.execute(
+                "SELECT * FROM ledger.events WHERE relationship = %s AND version > %s ORDER BY version LIMIT %s",
+                (relationship, after_version, limit),
+            )
+            return list(itertools.starmap(Stored, cursor.fetchall()))
+
+    def find(self, identity: bytes) -> Stored | None:
+        with self._reading() as cursor:
+            cursor.execute(
+                "SELECT * FROM ledger.events WHERE position = (SELECT notification_id FROM ledger.stored_events WHERE identity = %s)",
+                (identity,),
+            )
+            row = cursor.fetchone()
+            return None if row is None else Stored(*row)
+
+    def next_offsets(self, streams: Sequence[str]) -> dict[str, int]:
+        with self._reading() as cursor:
+            return _offsets(cursor, streams)
+
+    def streams(self, prefix: str) -> dict[str, int]:
+        with self._reading() as cursor:
+            cursor.execute(
+                "SELECT application_name, notification_id FROM ledger.tracking WHERE starts_with(application_name, %s)", (prefix,)
+            )
+            return dict(cursor.fetchall())
+
+    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[KeptLetter]:  # noqa: FBT001
+        with self._reading() as cursor:
+            cursor.execute(
+                "SELECT * FROM ledger.dead_letters WHERE number > %s AND (replayed_us IS NULL) = coalesce(%s, replayed_us IS NULL)"
+                " ORDER BY number LIMIT %s",
+                (after, waiting, limit),
+            )
+            return list(itertools.starmap(letters.from_row, cursor.fetchall()))
+
+    def dead_letter(self, number: int) -> KeptLetter | None:
+        with self._reading() as cursor:
+            cursor.execute("SELECT * FROM ledger.dead_letters WHERE number = %s", (number,))
+            row = cursor.fetchone()
+            return None if row is None else letters.from_row(*row)
+
+    def wait_beyond(self, after: int, timeout_s: float) -> bool:
+        """Wait until the log is longer than ``after``; woken by the commit that makes it so, or within ``POLL_S``."""
+        deadline = time.monotonic() + timeout_s
+        while self.head().position <= after:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._listen(min(left, POLL_S))
+        return True
+
+    def _listen(self, timeout_s: float) -> None:
+        """Wait for a notification. One thread listens; while it does, others only wait for it to return."""
+        if not self._listening.acquire(blocking=False):
+            if self._listening.acquire(timeout=timeout_s):
+                self._listening.release()
+            return
+        try:
+            if self._listener is None:
+                self._listener = self._connect()
+                self._listener.execute("LISTEN " + CHANNEL)
+                return  # what was committed before has not been heard: look again first
+            for _ in self._listener.notifies(timeout=timeout_s, stop_after=1):
+                pass
+        except psycopg.OperationalError:
+            self._listener = None
+            time.sleep(min(timeout_s, PAUSE_S))
+        finally:
+            self._listening.release()
+
+    def close(self) -> None:
+        with self._writing:
+            if self._writer is not None:
+                self._writer.close()
+        with self._listening:
+            if self._listener is not None:
+                self._listener.close()
+        self.datastore.close()
+
+    # Connections
+
+    def _connect(self) -> _Connection:
+        connection = psycopg.connect(self._conninfo, autocommit=True)
+        connection.execute("SET synchronous_commit = on")
+        connection.execute(BY_INDEX)
+        connection.execute(f"SET lock_timeout = '{RETRY_S:.0f}s'")
+        # One that stops in a transaction, say a paused process, holds the head row: the others must not wait for it.
+        connection.execute("SET idle_in_transaction_session_timeout = '10s'")
+        return connection
+
+    def _recognise(self) -> None:
+        """Read the schema's version, creating the tables where there are none yet."""
+        with psycopg.connect(self._conninfo) as connection:
+            if connection.execute("SELECT to_regclass('ledger.ledger_head')").fetchone() == (None,):
+                if self._read_only:
+                    raise SettingsError(f"there is no ledger in {self.place}: append something first, or correct the URL")
+                self._create(connection)
+            ((version,),) = connection.execute("SELECT schema_version FROM ledger.ledger_head")
+            if version > schema.SCHEMA_VERSION:
+                raise StoreNewerError(self.place, version, schema.SCHEMA_VERSION)
+
+    @staticmethod
+    def _create(connection: _Connection) -> None:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (CREATE_LOCK,))
+        if connection.execute("SELECT to_regclass('ledger.ledger_head')").fetchone() == (None,):
+            for statement in schema.CREATE:
+                connection.execute(statement)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[_Cursor]:
+        with (
+            self._telling(),
+            self.datastore.get_connection() as connection,
+            connection.cursor(binary=True, row_factory=tuple_row) as cursor,
+        ):
+            yield cursor
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn PostgreSQL's errors into ours; those that only a bug of ours can cause stay as they are."""
+        try:
+            yield
+        except (psycopg.Error, eventsourcing.persistence.PersistenceError) as error:
+            raise _told(self.place, error) or error from error
+
+
+class _Datastore(PostgresDatastore):
+    """eventsourcing's pool of connections to the schema ``ledger``, opened when first used and checked before each use."""
+
+    def __init__(self, conninfo: str) -> None:
+        super().__init__("", "", "", "", "", schema="ledger", originator_id_type="text", max_overflow=READERS_MAX - 1, pre_ping=True)
+        self.pool.conninfo = conninfo
+        self.pool.kwargs = {"row_factory": psycopg.rows.dict_row}
+
+    def after_connect_func(self) -> Callable[[psycopg.Connection[Any]], None]:
+        set_up = super().after_connect_func()
+
+        def after_connect(connection: psycopg.Connection[Any]) -> None:
+            set_up(connection)
+            connection.execute(BY_INDEX)
+
+        return after_connect
+
+    def register_type_adapters(self) -> None:
+        """Look for nothing: the composite type is for inserting in eventsourcing's way."""
+
+
+def _parsed(url: str) -> tuple[str, str]:
+    """The connection parameters of ``url``, and where that is, to be told to people: without the password."""
+    try:
+        parameters = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise SettingsError(f"the store's URL is wrong: {error}") from error
+    place = f"postgresql://{parameters.get('host', '')}:{parameters.get('port', 5432)}/{parameters.get('dbname', '')}"
+    return make_conninfo(url, application_name="rledger", connect_timeout=parameters.get("connect_timeout", 5)), place
+
+
+def _known(cursor: _Cursor, requests: Sequence[Request], position: int, recorded_us: int) -> Known:
+    identities = [identity for request in requests for identity in request.identities]
+    relationships = list({touchpoint.subject for request in requests for touchpoint in request.touchpoints})
+    streams = list({delivered.stream for request in requests for delivered in request.delivered})
+    numbers = [request.replays for request in requests if request.replays is not None]
+    cursor.execute("SELECT identity, notification_id, state FROM ledger.stored_events WHERE identity = ANY(%s)", (identities,))
+    firsts = {identity: (first, event) for identity, first, event in cursor}
+    cursor.execute(
+        "SELECT name, (SELECT max(originator_version) FROM ledger.stored_events WHERE originator_id = name)"
+        " FROM unnest(%s::text[]) AS name",
+        (relationships,),
+    )
+    versions = {relationship: version or 0 for relationship, version in cursor}
+    cursor.execute("SELECT number, replayed_position FROM ledger.dead_letters WHERE number = ANY(%s)", (numbers,))
+    replayed = dict(cursor.fetchall())
+    return Known(position, recorded_us, firsts, versions, _offsets(cursor, streams), replayed)
+
+
+def _offsets(cursor: _Cursor, streams: Sequence[str]) -> dict[str, int]:
+    cursor.execute("SELECT application_name, notification_id FROM ledger.tracking WHERE application_name = ANY(%s)", (list(streams),))
+    return dict(cursor.fetchall())
+
+
+def _write(cursor: _Cursor, made: Plan) -> None:
+    if made.rows:
+        # First the head: events are accepted only at positions it has reserved.
+        cursor.execute("UPDATE ledger.ledger_head SET position = %s, recorded_us = %s", (made.rows[-1][0], made.recorded_us))
+        with cursor.copy(
+            "COPY ledger.stored_events (notification_id, originator_id, originator_version, topic, recorded_us, state, identity)"
+            " FROM STDIN (FORMAT BINARY)"
+        ) as copy:
+            copy.set_types(["bigint", "text", "bigint", "text", "bigint", "bytea", "bytea"])
+            for row in made.rows:
+                copy.write_row(row)
+        cursor.execute("NOTIFY " + CHANNEL)
+    for stream, offset in made.offsets.items():
+        cursor.execute(
+            "INSERT INTO ledger.tracking VALUES (%s, %s)"
+            " ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id",
+            (stream, offset),
+        )
+    for letter in made.letters:
+        cursor.execute(
+            "INSERT INTO ledger.dead_letters SELECT coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s"
+            " FROM ledger.dead_letters ON CONFLICT (mark) DO NOTHING",
+            [_without_nul(column) for column in letters.to_row(letter, made.recorded_us)],
+        )
+    for number, position in made.replayed.items():
+        cursor.execute(
+            "UPDATE ledger.dead_letters SET replayed_us = %s, replayed_position = %s WHERE number = %s",
+            (made.recorded_us, position, number),
+        )
+
+
+def _without_nul(column: Any) -> Any:  # noqa: ANN401  # columns of many types
+    """PostgreSQL's text holds no NUL, though a bad envelope's source and id may; the body has it as it came."""
+    return column.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(column, str) else column
+
+
+def _stands(cursor: _Cursor, made: Plan) -> bool:
+    """Whether ``made`` was committed. It is all there or nothing of it, so one trace is proof."""
+    if made.rows:
+        position, *_, identity = made.rows[-1]
+        cursor.execute(
+            "SELECT FROM ledger.stored_events WHERE notification_id = %s AND identity = %s AND recorded_us = %s",
+            (position, identity, made.recorded_us),
+        )
+    elif made.letters:
+        letter = made.letters[-1]
+        cursor.execute(
+            "SELECT FROM ledger.dead_letters WHERE recorded_us = %s AND origin = %s AND body IS NOT DISTINCT FROM %s",
+            (made.recorded_us, letter.origin, letter.body),
+        )
+    else:
+        return bool(made.offsets) and _offsets(cursor, list(made.offsets)) == made.offsets
+    return cursor.fetchone() is not None
+
+
+def _told(place: str, error: Exception) -> LedgerError | None:
+    """The error of ours for ``error``, or None where it is a bug."""
+    cause = error.__cause__ or error  # eventsourcing wraps psycopg's
+    match cause:
+        case psycopg.errors.RaiseException() if cause.diag.message_primary and cause.diag.message_primary.startswith("immutable: "):
+            return ImmutableError(cause.diag.message_primary)
+        case psycopg.errors.LockNotAvailable():
+            return StoreUnavailableError(
+                f"the head of the ledger in {place} has been locked by another session for {RETRY_S:.0f} s; nothing was appended: "
+                "end that session (pg_stat_activity shows it), then try again"
+            )
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return StoreUnavailableError(
+                f"{place} cannot be used now ({str(cause).strip()}): check the server, then try again; "
+                "should the last append have come through after all, appending it again changes nothing"
+            )
+        case psycopg.errors.InsufficientPrivilege() | psycopg.errors.ReadOnlySqlTransaction():
+            return StoreUnavailableError(f"{place} refuses us ({str(cause).strip()}): grant the rights, or connect to the primary")
+    return None

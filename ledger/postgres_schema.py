@@ -1,0 +1,102 @@
+"""The tables of a PostgreSQL ledger, in the schema ``ledger``, and the triggers by which the database itself refuses to change history.
+
+``stored_events`` and ``tracking`` are eventsourcing's, with its columns, so that its own tools can read the log; ``notification_id``
+is the position and comes from ``ledger_head``, not from a sequence, which loses numbers on rollback. The view ``events`` has the
+ledger's own names. Events are accepted only at the positions that ``ledger_head`` was just moved over, none left out.
+"""
+
+SCHEMA_VERSION = 1  # in ledger_head
+
+CREATE = (
+    "CREATE SCHEMA IF NOT EXISTS ledger",
+    """
+    CREATE TABLE ledger.stored_events (
+        originator_id text COLLATE "C" NOT NULL,
+        originator_version bigint NOT NULL CHECK (originator_version > 0),
+        topic text COLLATE "C" NOT NULL,
+        state bytea NOT NULL,
+        notification_id bigint PRIMARY KEY CHECK (notification_id > 0),
+        recorded_us bigint NOT NULL,
+        identity bytea NOT NULL UNIQUE,
+        UNIQUE (originator_id, originator_version)
+    )
+    """,
+    """
+    CREATE VIEW ledger.events (position, relationship, version, type, recorded_us, event) AS
+        SELECT notification_id, originator_id, originator_version, topic, recorded_us, state FROM ledger.stored_events
+    """,
+    """
+    CREATE TABLE ledger.ledger_head (
+        one boolean PRIMARY KEY CHECK (one),
+        position bigint NOT NULL,
+        recorded_us bigint NOT NULL,
+        schema_version bigint NOT NULL
+    )
+    """,
+    f"INSERT INTO ledger.ledger_head VALUES (true, 0, 0, {SCHEMA_VERSION})",  # noqa: S608
+    """
+    CREATE TABLE ledger.tracking (
+        application_name text COLLATE "C" PRIMARY KEY,
+        notification_id bigint NOT NULL
+    )
+    """,
+    "INSERT INTO ledger.tracking VALUES ('__migration__', 1)",  # tells eventsourcing that the table is of its current form
+    """
+    CREATE TABLE ledger.dead_letters (
+        number bigint PRIMARY KEY,
+        recorded_us bigint NOT NULL,
+        code text NOT NULL,
+        reason text NOT NULL,
+        origin text NOT NULL,
+        partition bigint,
+        "offset" bigint,
+        timestamp_ms bigint,
+        key bytea,
+        headers bytea NOT NULL,
+        body bytea,
+        source text,
+        id text,
+        mark bytea UNIQUE,
+        replayed_us bigint,
+        replayed_position bigint
+    )
+    """,
+    """
+    CREATE FUNCTION ledger.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'immutable: %', TG_ARGV[0]; END $$
+    """,
+    """
+    CREATE FUNCTION ledger.only_next() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE lowest bigint; highest bigint; many bigint;
+    BEGIN
+        SELECT min(notification_id), max(notification_id), count(*) INTO lowest, highest, many FROM added;
+        IF many > 0 AND (
+            highest <> (SELECT position FROM ledger.ledger_head)
+            OR many <> highest - lowest + 1
+            OR (lowest > 1 AND NOT EXISTS (SELECT FROM ledger.stored_events WHERE notification_id = lowest - 1))
+        ) THEN
+            RAISE EXCEPTION 'immutable: events are added by the ledger alone, each at the next position';
+        END IF;
+        RETURN NULL;
+    END $$
+    """,
+    """
+    CREATE TRIGGER stored_events_only_next AFTER INSERT ON ledger.stored_events REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.only_next()
+    """,
+    """
+    CREATE TRIGGER stored_events_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.stored_events
+    FOR EACH STATEMENT EXECUTE FUNCTION
+        ledger.refuse('an event never changes and is never removed; append a ledger.correction.v1')
+    """,
+    """
+    CREATE TRIGGER ledger_head_only_grows BEFORE UPDATE ON ledger.ledger_head FOR EACH ROW
+    WHEN (NEW.position < OLD.position OR NEW.recorded_us < OLD.recorded_us)
+    EXECUTE FUNCTION ledger.refuse('the head of the log only grows')
+    """,
+    """
+    CREATE TRIGGER ledger_head_no_delete BEFORE DELETE OR TRUNCATE ON ledger.ledger_head
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse('the log has one head')
+    """,
+)
+TRIGGERS = frozenset(statement.split()[2] for statement in CREATE if statement.split()[1] == "TRIGGER")

@@ -1,0 +1,74 @@
+"""What a store must do to stand behind the ledger, on top of what eventsourcing's recorders do.
+
+The reading methods of eventsourcing read the same log, so its tools work on it. Its writing methods are refused: they know neither
+identities nor the head, and what they wrote would break the promises.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
+
+from ledger.interface import Head, KeptLetter
+from ledger.plan import Outcome, Request
+from schemas.touchpoint import Stored
+
+
+class LedgerRecorder(ABC):
+    """A store. ``record`` is called by one thread at a time, everything else by any. For what each does, see ``Ledger``."""
+
+    @abstractmethod
+    def record(self, requests: Sequence[Request]) -> list[Outcome]:
+        """Carry out ``requests`` in one durable commit and answer each; a refused one leaves no trace and the others alone.
+
+        Raises:
+            StoreUnavailableError: locked, full or down; nothing of any request was kept, unless the message says it may have been.
+        """
+
+    @abstractmethod
+    def head(self) -> Head: ...
+
+    @abstractmethod
+    def read(self, after: int, limit: int) -> list[Stored]: ...
+
+    @abstractmethod
+    def history(self, relationship: str, after_version: int, limit: int | None) -> list[Stored]: ...
+
+    @abstractmethod
+    def find(self, identity: bytes) -> Stored | None: ...
+
+    @abstractmethod
+    def next_offsets(self, streams: Sequence[str]) -> dict[str, int]: ...
+
+    @abstractmethod
+    def streams(self, prefix: str) -> dict[str, int]: ...
+
+    @abstractmethod
+    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[KeptLetter]: ...  # noqa: FBT001
+
+    @abstractmethod
+    def dead_letter(self, number: int) -> KeptLetter | None: ...
+
+    @abstractmethod
+    def wait_beyond(self, after: int, timeout_s: float) -> bool: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the store, after the commit on its way."""
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:  # noqa: ANN401, ARG002
+        """Refuse eventsourcing's own way of writing events.
+
+        Raises:
+            NotSupportedError: always.
+        """
+        raise NotSupportedError("events are appended through Ledger.append, which keeps identities unique and positions dense")
+
+    def insert_tracking(self, tracking: Tracking) -> None:  # noqa: ARG002
+        """Refuse eventsourcing's own way of writing offsets.
+
+        Raises:
+            NotSupportedError: always.
+        """
+        raise NotSupportedError("offsets are committed through Ledger.append, together with what was read")
