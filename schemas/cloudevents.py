@@ -24,6 +24,7 @@ EVENT_BYTES_MAX = 256 * 1024
 DEPTH_MAX = 32  # objects and arrays within each other, the event itself being the first
 AHEAD_MAX_US = 5 * 60 * 1_000_000  # clocks differ; what is further ahead is a mistake
 EARLIEST_US = -2_208_988_800_000_000  # 1900-01-01; earlier ones are a program's null date, and their age overflows a float's decay
+REASON_CHARACTERS_MAX = 300  # of what a value's error says; reasons travel in headers and logs
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -160,7 +161,7 @@ def _event(body: bytes) -> _Event:
         str(body, "utf-8")  # msgspec does not look into what it skips
         event = _decode_event(body)
     except msgspec.ValidationError as error:
-        raise RefusedError("bad_envelope", f"the CloudEvent's envelope is wrong: {error}") from error
+        raise RefusedError("bad_envelope", f"the CloudEvent's envelope is wrong: {_brief(error)}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RefusedError("not_json", f"the event is not UTF-8 JSON: {error}") from error
     except RecursionError as error:
@@ -198,7 +199,7 @@ def _check_data(event: _Event, body: bytes) -> None:
     try:
         decode(event.data)
     except msgspec.ValidationError as error:
-        reason = str(error).replace(" - at `$", " - at `$.data")
+        reason = _brief(error).replace(" - at `$", " - at `$.data")
         raise RefusedError("bad_data", f"the data is not that of {event.type}: {reason}") from error
 
 
@@ -253,6 +254,12 @@ def _is_deep(body: bytes) -> bool:
     for _ in range(DEPTH_MAX):
         brackets = brackets.replace(b"{}", b"")
     return bool(brackets)
+
+
+def _brief(error: Exception) -> str:
+    """Return what an error says, its middle cut out where it quotes a long value: the path stands at its end."""
+    text = str(error)
+    return text if len(text) <= REASON_CHARACTERS_MAX else f"{text[: REASON_CHARACTERS_MAX // 2]} ... {text[-REASON_CHARACTERS_MAX // 2 :]}"
 
 
 def _too_deep() -> RefusedError:

@@ -155,6 +155,12 @@ def test_what_is_wrong_is_refused_by_its_code_with_the_reason(code: str, body: b
     assert reason in refused.reason
 
 
+def test_a_reason_stays_short_and_ends_with_the_path() -> None:
+    refused = refusal(lambda: decoded(structured(data={**COMPLAINT["data"], "by": "x" * 100_000})))
+    assert len(refused.reason) < 400
+    assert refused.reason.endswith("- at `$.data.by`")
+
+
 def test_limits_are_what_they_say() -> None:
     padding = "x" * (EVENT_BYTES_MAX - len(structured(pad="")))
     assert len(decoded(structured(pad=padding)).event) == EVENT_BYTES_MAX
