@@ -1,0 +1,164 @@
+"""kafka-python, set up as its traps demand, with its metadata and raw requests within reach.
+
+No deserializers, no automatic commits, no topics created, no offset chosen for us (``auto_offset_reset`` none: an offset the broker
+does not have is an error, never a silent jump), only committed records, cooperative rebalances.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.net.compat import KafkaNetClient
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+from kafka.protocol.consumer import FetchRequest, IsolationLevel
+from kafka.structs import MemberState, OffsetAndMetadata
+
+BOOTSTRAP_MS = 2_000  # a try to reach the brokers; a stop is heard after at most that long
+FETCH_BYTES = 8 << 20  # a fetch answers with at most that much; with what is being appended, the bound on memory
+FETCH_WAIT_MS = 200  # the broker answers as soon as it has a byte; this bounds how long a newly assigned partition waits for its turn
+METADATA_AGE_MS = 5_000  # how soon a topic that was replaced, or has new partitions, is noticed
+RECONNECT_MS_MAX = 2_000
+FETCH_VERSION_MAX = 12  # the last that names topics by name
+
+
+class KafkaSettings(msgspec.Struct, frozen=True):
+    """Which records to read, as whom.
+
+    brokers: HOST:PORT, several with commas.
+    instance: a name that survives restarts (static membership): a restarted consumer has its partitions back at once, without a
+        rebalance. Partitions added to the topic meanwhile are seen at the next rebalance only. None: a new member each time.
+    session_ms: a consumer not heard of for that long loses its partitions; brokers allow 6,000 and more.
+    accept_new_topic: read a topic that was deleted and created again from its beginning, instead of stopping.
+    accept_loss: go on from the oldest record there is where the broker lost or deleted records, instead of stopping.
+    client: further options of kafka-python, for TLS and SASL.
+    """
+
+    brokers: str
+    topic: str
+    group: str
+    instance: str | None = None
+    session_ms: int = 6_000
+    accept_new_topic: bool = False
+    accept_loss: bool = False
+    client: Mapping[str, Any] = {}
+
+
+class Connection:
+    """A consumer that has reached the brokers. Its making raises what kafka-python raises when it cannot."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.topic = settings.topic
+        self._made: list[KafkaNetClient] = []
+        try:
+            self.consumer = KafkaConsumer(
+                bootstrap_servers=settings.brokers.split(","),
+                group_id=settings.group,
+                group_instance_id=settings.instance,
+                session_timeout_ms=settings.session_ms,
+                heartbeat_interval_ms=settings.session_ms // 3,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                isolation_level="read_committed",
+                allow_auto_create_topics=False,
+                partition_assignment_strategy=[CooperativeStickyAssignor],
+                fetch_max_bytes=FETCH_BYTES,
+                fetch_max_wait_ms=FETCH_WAIT_MS,
+                metadata_max_age_ms=METADATA_AGE_MS,
+                bootstrap_timeout_ms=BOOTSTRAP_MS,
+                reconnect_backoff_max_ms=RECONNECT_MS_MAX,
+                metrics_enabled=False,
+                kafka_client=self._client,
+                **settings.client,
+            )
+        except BaseException:
+            for client in self._made:  # else its thread would live on
+                client.close()
+            raise
+
+    def _client(self, **configs: Any) -> KafkaNetClient:  # noqa: ANN401  # kafka-python's options
+        """What the consumer would make for itself, kept: its parts have public methods the consumer hides."""
+        net = NetworkSelector(**configs)
+        self._manager = KafkaConnectionManager(net, **configs)
+        self._manager.cluster.config["allow_auto_create_topics"] = False  # kafka-python 3.0.12 loses the consumer's option on its way
+        self._made.append(KafkaNetClient(net, self._manager, **configs))
+        return self._made[-1]
+
+    @property
+    def cluster_id(self) -> str | None:
+        """As Kafka's own tools print it; None until the brokers were asked."""
+        cluster_id: str | None = self._manager.cluster.cluster_id
+        return cluster_id
+
+    @property
+    def topic_id(self) -> str | None:
+        """The topic's id as Kafka's own tools print it; None while the cluster does not know the topic."""
+        uuid = self._manager.cluster.topic_id(self.topic)
+        return base64.urlsafe_b64encode(uuid.bytes).decode().rstrip("=") if uuid and uuid.int else None
+
+    @property
+    def topic_exists(self) -> bool:
+        """As of the last metadata, at most five seconds old."""
+        return bool(self._manager.cluster.partitions_for_topic(self.topic))
+
+    @property
+    def reached(self) -> bool:
+        """Whether any broker is connected now."""
+        return any(self._made[0].connected(broker.node_id) for broker in self._manager.cluster.brokers())
+
+    def join(self) -> bool:
+        """Whether we are in the group and have our share of the partitions; if not, the next poll sees to it.
+
+        kafka-python 3.0.12 forgets a rebalance that began because the topic changed when ``poll`` times out before it is over: left
+        alone, it would wait for its partitions for ever, without heartbeats.
+        """
+        if self.consumer.group_metadata().state == MemberState.STABLE:
+            return True
+        self.consumer._coordinator.request_rejoin()  # noqa: SLF001  # there is no public way
+        return False
+
+    def refresh(self, timeout_ms: int) -> None:
+        """Ask the brokers for their metadata now."""
+        self._manager.run(self._manager.wait_for, self._manager.cluster.request_update(), timeout_ms)
+
+    def raw(self, partition: int, offset: int, timeout_ms: int) -> bytes:
+        """The partition's record batches from ``offset`` on, as the broker holds them: at least one whole batch, where there is one."""
+        request = FetchRequest(
+            max_wait_ms=0,
+            min_bytes=0,
+            max_bytes=FETCH_BYTES,
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            session_id=0,
+            session_epoch=-1,  # no fetch session: one answer, no state at the broker
+            topics=[
+                FetchRequest.FetchTopic(
+                    topic=self.topic,
+                    partitions=[
+                        FetchRequest.FetchTopic.FetchPartition(
+                            partition=partition,
+                            current_leader_epoch=-1,
+                            fetch_offset=offset,
+                            last_fetched_epoch=-1,
+                            partition_max_bytes=FETCH_BYTES,
+                        )
+                    ],
+                )
+            ],
+            forgotten_topics_data=[],
+            rack_id="",
+            max_version=FETCH_VERSION_MAX,
+        )
+        leader = self._manager.cluster.leader_for_partition(TopicPartition(self.topic, partition))
+        sent = self._manager.call_soon(self._manager.send, request, leader)
+        answer = self._manager.run(self._manager.wait_for, sent, timeout_ms)
+        return answer.responses[0].partitions[0].records or b""
+
+    def close(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout_ms: int) -> None:
+        """Commit ``offsets``, leave the group and let go of the sockets."""
+        try:
+            self.consumer.commit(offsets, timeout_ms=timeout_ms)
+        finally:
+            self.consumer.close(autocommit=False, timeout_ms=timeout_ms)

@@ -1,0 +1,341 @@
+"""Kafka as a source: a topic's partitions, each from the offset the ledger stored with what was read.
+
+Kafka's own committed offsets are written for lag tools and never read. The stream of a partition is named
+``kafka/<cluster id>/<topic>/<topic id>/<partition>``: a topic deleted and created again is another stream, and is noticed.
+
+kafka-python runs the rebalance listener on a thread of its own, so the listener only pauses the new partitions and notes them; the
+loop's thread reads the stored offsets, seeks and resumes (``_settle``). After any exception of ``poll`` the consumer would spin, so
+it is either sought past the record that caused it (``unreadable.py``) or thrown away and made anew.
+"""
+
+import time
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+import kafka.errors
+import structlog
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.structs import OffsetAndMetadata
+
+from consumers.connection import BOOTSTRAP_MS, Connection, KafkaSettings
+from consumers.errors import OffsetLostError, ReplacedError, TopicReplacedError
+from consumers.source import Batch
+from consumers.trouble import TELL_MS, Trouble
+from consumers.unreadable import find
+from consumers.watchdog import Watchdog
+from ledger.interface import DeadLetter, Delivered
+from schemas.cloudevents import decode_message
+from schemas.errors import LedgerError, RefusalCode, SettingsError
+from schemas.touchpoint import Touchpoint
+
+REQUEST_MS = 5_000  # for what must be asked of the brokers outside of poll
+CLOSE_MS = 2_000
+SETTLE_MS = 50  # a poll while nothing is assigned: how soon a first assignment is acted on
+COMMIT_EVERY = 50  # batches between two advisory commits when messages never cease
+
+Change = tuple[bool, set[int]]  # whether assigned (else revoked), and which partitions
+
+log = structlog.get_logger()
+
+
+class Record(Protocol):
+    """What is used of kafka-python's ``ConsumerRecord``. ``timestamp``: milliseconds since 1970 UTC, -1 unknown."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+class Offsets(Protocol):
+    """What is asked of the ledger here."""
+
+    def streams(self, prefix: str) -> dict[str, int]:
+        """The next offset of each stream whose name begins with ``prefix``."""
+
+
+class KafkaSource:
+    """A source of ``Record``; one thread polls it. Connects when first polled, and again whenever it must."""
+
+    def __init__(self, settings: KafkaSettings, offsets: Offsets, *, watchdog: Watchdog | None = None) -> None:
+        self._settings = settings
+        self._offsets = offsets
+        self._watchdog = watchdog or Watchdog("kafka.poll")
+        self._trouble = Trouble()
+        self._connection: Connection | None = None
+        self._changes: deque[Change] = deque()  # of the assignment, noted by the listener
+        self._fresh: set[int] = set()  # partitions assigned, not yet sought
+        self._expected: dict[int, int | None] = {}  # partition -> the ledger's next offset, once what was polled is appended
+        self._topic_id: str | None = None
+        self._prefix = ""  # of the streams' names
+        self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
+        self._batches = 0  # since the last advisory commit
+        self._paused = False
+
+    def poll(self, timeout_ms: int, limit: int) -> Batch[Record]:
+        """As in ``Source``; never at its end.
+
+        Raises:
+            TopicReplacedError, OffsetLostError: going on would skip records silently.
+            ReplacedError: another consumer took our instance name.
+            SettingsError: kafka-python does not take an option.
+        """
+        connection = self._connected(timeout_ms)
+        if connection is None:
+            return Batch(())
+        try:
+            self._settle(connection)
+            self._resume(connection)
+            with self._watchdog:
+                polled = connection.consumer.poll(timeout_ms if self._expected else min(timeout_ms, SETTLE_MS), max_records=limit)
+        except LedgerError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it was, the consumer must not be polled again as it is
+            return self._recover(connection, error, timeout_ms)
+        self._note_changes()
+        if self._expected and connection.topic_id not in {None, self._topic_id}:
+            self.rewind()  # what was polled may be of the new topic; _settle decides
+            return Batch(())
+        if polled:
+            self._trouble.end()
+        else:
+            self._watch(connection, timeout_ms)
+            self._commit(connection)
+        return self._batch(polled)
+
+    def touchpoint(self, message: Record, now_us: int) -> Touchpoint:
+        return decode_message(message.headers, message.value, now_us=now_us)
+
+    def letter(self, message: Record, code: RefusalCode, reason: str) -> DeadLetter:
+        return DeadLetter(
+            code,
+            reason,
+            message.topic,
+            message.partition,
+            message.offset,
+            message.timestamp if message.timestamp >= 0 else None,
+            message.key,
+            tuple(message.headers),
+            message.value,
+        )
+
+    def acknowledge(self, batch: Batch[Record]) -> None:
+        for delivered in batch.delivered:
+            partition = int(delivered.stream.rpartition("/")[2])
+            self._uncommitted[self._at(partition)] = OffsetAndMetadata(delivered.next, "", -1)
+        self._batches += 1
+        if self._batches >= COMMIT_EVERY and self._connection is not None:
+            self._commit(self._connection)
+
+    def rewind(self) -> None:
+        self._note_changes()
+        self._fresh |= self._expected.keys()
+        self._expected.clear()
+        self._uncommitted.clear()
+
+    def idle(self, timeout_ms: int) -> None:
+        connection = self._connected(timeout_ms)
+        if connection is None:
+            return
+        self._paused = True
+        try:
+            connection.consumer.pause(*connection.consumer.assignment())
+            with self._watchdog:
+                connection.consumer.poll(timeout_ms, max_records=1)
+            connection.join()
+        except Exception as error:  # noqa: BLE001  # as in poll
+            self._drop(connection, error, timeout_ms)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._shut(self._connection)
+        self._watchdog.close()
+
+    def _connected(self, timeout_ms: int) -> Connection | None:
+        if self._connection is None:
+            try:
+                connection = Connection(self._settings)
+            except kafka.errors.KafkaConfigurationError as error:
+                raise SettingsError(f"Kafka: {error}") from error
+            except (kafka.errors.KafkaError, OSError) as error:
+                self._trouble.tell(BOOTSTRAP_MS, "kafka.unreachable", brokers=self._settings.brokers, error=str(error))
+                time.sleep(timeout_ms / 1000)  # it may have failed at once
+                return None
+            self._changes = deque()
+            listener = _Listener(connection.consumer, self._changes)
+            connection.consumer.subscribe([self._settings.topic], listener=listener)
+            self._connection = connection
+        return self._connection
+
+    def _note_changes(self) -> None:
+        """Take in what the listener noted, in order."""
+        while self._changes:
+            assigned, partitions = self._changes.popleft()
+            for partition in partitions:
+                self._expected.pop(partition, None)
+            if assigned:
+                self._fresh |= partitions
+            else:
+                self._fresh -= partitions
+                log.info("partition.revoked", partitions=sorted(partitions))
+
+    def _settle(self, connection: Connection) -> None:
+        """Seek fresh partitions to the offsets the ledger has stored, and let them flow."""
+        self._note_changes()
+        cluster_id, topic_id = connection.cluster_id, connection.topic_id
+        if not self._fresh or cluster_id is None or topic_id is None:
+            return
+        topic = self._settings.topic
+        stored = self._offsets.streams(f"kafka/{cluster_id}/{topic}/")
+        self._prefix, self._topic_id = f"kafka/{cluster_id}/{topic}/{topic_id}/", topic_id
+        others = [name for name in stored if not name.startswith(self._prefix)]
+        if others and len(others) == len(stored) and not self._settings.accept_new_topic:
+            raise TopicReplacedError(topic, known=others[0].split("/")[3], found=topic_id)
+        for partition in sorted(self._fresh):
+            expected = stored.get(f"{self._prefix}{partition}")
+            try:
+                if expected is None:
+                    connection.consumer.seek_to_beginning(self._at(partition))
+                else:
+                    connection.consumer.seek(self._at(partition), expected)
+                connection.consumer.resume(self._at(partition))
+            except (KeyError, ValueError):
+                continue  # revoked this very moment; the listener's note is coming
+            self._expected[partition] = expected
+            log.info("partition.assigned", topic=topic, partition=partition, offset=expected)
+        self._fresh.clear()
+
+    def _resume(self, connection: Connection) -> None:
+        if self._paused:
+            assigned = connection.consumer.assignment()
+            connection.consumer.resume(*(at for at in map(self._at, self._expected) if at in assigned))
+            self._paused = False
+
+    def _batch(self, polled: Mapping[TopicPartition, list[Record]]) -> Batch[Record]:
+        messages: list[Record] = []
+        delivered: list[Delivered] = []
+        for at, records in polled.items():
+            if at.partition in self._expected:  # else revoked while it was polled
+                messages += records
+                delivered.append(self._deliver(at.partition, records[-1].offset + 1))
+        return Batch(messages, tuple(delivered))
+
+    def _deliver(self, partition: int, next_: int) -> Delivered:
+        """Offsets have gaps (transaction markers, compaction): what the ledger must have stored is what we stored last."""
+        expected, self._expected[partition] = self._expected[partition], next_
+        return Delivered(f"{self._prefix}{partition}", expected, next_)
+
+    def _recover(self, connection: Connection, error: Exception, timeout_ms: int) -> Batch[Record]:
+        """Find out what ``error`` means; go on past an unreadable record, or with a new consumer."""
+        try:
+            match error:
+                case kafka.errors.FencedInstanceIdError():
+                    raise ReplacedError(self._settings.group, self._settings.instance)
+                case kafka.errors.OffsetOutOfRangeError():
+                    return self._lost(connection, dict.fromkeys(error.args[0]))
+                case kafka.errors.LogTruncationError():
+                    return self._lost(connection, {at: left and left.offset for at, left in error.divergent_offsets.items()})
+            batch = self._unreadable(connection)
+        except kafka.errors.KafkaError as another:
+            error, batch = another, Batch(())
+        if not batch:
+            self._drop(connection, error, timeout_ms)
+        return batch
+
+    def _unreadable(self, connection: Connection) -> Batch[Record]:
+        """The records no client can hand over, as dead letters; the consumer goes on after them."""
+        delivered: list[Delivered] = []
+        letters: list[DeadLetter] = []
+        for partition in self._expected:
+            position = connection.consumer.position(self._at(partition), timeout_ms=REQUEST_MS)
+            if position is None:
+                continue
+            found = find(connection.raw(partition, position, REQUEST_MS), self._settings.topic, partition, position)
+            if found is not None:
+                connection.consumer.seek(self._at(partition), found.next)
+                delivered.append(self._deliver(partition, found.next))
+                letters += found.letters
+        return Batch((), tuple(delivered), tuple(letters))
+
+    def _lost(self, connection: Connection, places: Mapping[TopicPartition, int | None]) -> Batch[Record]:
+        """The broker does not have the offsets we are at. ``places``: up to where it agrees with us, where that is known."""
+        connection.refresh(REQUEST_MS)
+        if connection.topic_id != self._topic_id:
+            self.rewind()  # _settle decides about the new topic
+            return Batch(())
+        starts = connection.consumer.beginning_offsets(list(places), timeout_ms=REQUEST_MS)
+        ends = connection.consumer.end_offsets(list(places), timeout_ms=REQUEST_MS)
+        for at, agreed in places.items():
+            offset, start, end = self._expected.get(at.partition), starts[at], ends[at] if agreed is None else agreed
+            if offset is not None and start <= offset <= end:
+                connection.consumer.seek(at, offset)  # the broker has recovered
+                continue
+            if offset is not None:
+                if not self._settings.accept_loss:
+                    raise OffsetLostError(at.topic, at.partition, offset, start, end)
+                log.warning("offset.lost", partition=at.partition, offset=offset, start=start, end=end)
+            connection.consumer.seek_to_beginning(at)
+        return Batch(())
+
+    def _drop(self, connection: Connection, error: Exception, timeout_ms: int) -> None:
+        """Throw the consumer away; the next poll makes a new one."""
+        self._trouble.tell(TELL_MS, "consumer.failed", error=f"{type(error).__name__}: {error}")
+        self._shut(connection)
+        self._fresh.clear()
+        self._expected.clear()
+        time.sleep(timeout_ms / 1000)  # it may fail again at once
+
+    def _shut(self, connection: Connection) -> None:
+        """Commit what lag tools may see, leave the group; whether that works or not, the connection is gone."""
+        offsets, self._uncommitted, self._connection = self._uncommitted, {}, None
+        try:
+            with self._watchdog:
+                connection.close(offsets, CLOSE_MS)
+        except Exception as error:  # noqa: BLE001  # of a client that may be broken already
+            log.debug("consumer.unclosed", error=f"{type(error).__name__}: {error}")
+
+    def _watch(self, connection: Connection, timeout_ms: int) -> None:
+        """Tell why nothing comes, when it is not simply quiet."""
+        joined = connection.join()
+        if not connection.topic_exists:
+            self._trouble.tell(timeout_ms, "topic.missing", topic=self._settings.topic, what_to_do="create the topic; reading starts then")
+        elif not connection.reached:
+            self._trouble.tell(timeout_ms, "kafka.unreachable", brokers=self._settings.brokers)
+        elif not joined:
+            self._trouble.tell(timeout_ms, "group.rebalancing", group=self._settings.group)
+        else:
+            self._trouble.end()
+
+    def _commit(self, connection: Connection) -> None:
+        """Tell the brokers' lag tools where we are. Nothing else reads it, so nothing waits for it."""
+        offsets, self._uncommitted, self._batches = self._uncommitted, {}, 0
+        if offsets:
+            try:
+                connection.consumer.commit_async(offsets)
+            except kafka.errors.KafkaError as error:
+                log.debug("offsets.uncommitted", error=str(error))
+
+    def _at(self, partition: int) -> TopicPartition:
+        return TopicPartition(self._settings.topic, partition)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Runs on kafka-python's own thread: it may not block, fail, or touch the store."""
+
+    def __init__(self, consumer: KafkaConsumer, changes: deque[Change]) -> None:
+        self._consumer = consumer
+        self._changes = changes
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        for at in assigned:
+            self._consumer.pause(at)
+            self._consumer.seek(at, 0)  # any place will do while it is paused: without one, poll would look for Kafka's committed offset
+        self._changes.append((True, {at.partition for at in assigned}))
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._changes.append((False, {at.partition for at in revoked}))
