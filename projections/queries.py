@@ -77,7 +77,7 @@ class Reader:
             raise _unknown(relationship, moments)
         return self._shown(row.state, row.position, moments)
 
-    def list(  # noqa: PLR0913  # the command's name; the parts of one question
+    def list(  # the command's name; the parts of one question
         self,
         moments: Moments,
         *,

@@ -37,9 +37,7 @@ class State(msgspec.Struct, array_like=True):
     sums: list[float]
     recent: dict[int, float] = {}
     cases: dict[str, Case] = {}
-    settled: dict[
-        int, int
-    ] = {}  # cases that became plain sums, by a number for their key: when they were closed
+    settled: dict[int, int] = {}  # cases that became plain sums, by a number for their key: when they were closed
     events: int = 0
     unused: int = 0  # events that are no evidence for this kind, or of a type not known
     first_us: int = 0
