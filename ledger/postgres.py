@@ -302,7 +302,7 @@ def _known(cursor: _Cursor, requests: Sequence[Request], position: int, recorded
     )
     versions = {relationship: version or 0 for relationship, version in cursor}
     cursor.execute("SELECT number, replayed_position FROM ledger.dead_letters WHERE number = ANY(%s)", (numbers,))
-    replayed = dict(cursor.fetchall())
+    replayed: dict[int, int | None] = dict(cursor.fetchall())
     return Known(position, recorded_us, firsts, versions, _offsets(cursor, streams), replayed)
 
 

@@ -1,0 +1,100 @@
+"""Promise 4: the database itself refuses to change history."""
+
+import sqlite3
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from ledger.ledger import Ledger
+from tests.ledger.events import everything, touchpoints
+
+ON_BOTH = [
+    "UPDATE stored_events SET state = state",
+    "UPDATE stored_events SET topic = 'x' WHERE originator_version = 1",
+    "DELETE FROM stored_events",
+    "DELETE FROM stored_events WHERE originator_id = 'customer/1'",
+    "UPDATE ledger_head SET position = position - 1",
+    "UPDATE ledger_head SET position = 0, recorded_us = 0",
+    "UPDATE ledger_head SET recorded_us = 0",
+    "DELETE FROM ledger_head",
+]
+NEW = "'customer/1', 99, 't', x'7b7d', 0, x'00'"  # originator_id, originator_version, topic, state, recorded_us, identity
+COLUMNS = "rowid, originator_id, originator_version, topic, state, recorded_us, identity"
+ON_SQLITE = [
+    *ON_BOTH,
+    f"INSERT INTO stored_events ({COLUMNS}) VALUES (100, {NEW})",  # leaves a gap
+    f"INSERT INTO stored_events ({COLUMNS}) VALUES (11, {NEW})",  # next, but not by the ledger
+    f"INSERT OR REPLACE INTO stored_events ({COLUMNS}) VALUES (3, {NEW})",
+    "REPLACE INTO stored_events SELECT 11, originator_id, originator_version, topic, x'', 0, x'00' FROM stored_events WHERE rowid = 3",
+    "REPLACE INTO stored_events SELECT 11, originator_id, 99, topic, x'', 0, identity FROM stored_events WHERE rowid = 3",
+    "REPLACE INTO stored_events SELECT * FROM stored_events",
+    f"INSERT OR IGNORE INTO stored_events ({COLUMNS}) VALUES (NULL, {NEW})",
+    "INSERT INTO stored_events SELECT * FROM stored_events WHERE true ON CONFLICT DO UPDATE SET state = x''",
+    "INSERT OR REPLACE INTO ledger_head VALUES (1, 0, 0)",
+    "INSERT INTO ledger_head VALUES (2, 0, 0)",
+    "UPDATE ledger_head SET one = 2",
+]
+RESERVED_ON_SQLITE = [  # also where somebody moved the head first
+    "REPLACE INTO stored_events SELECT 11, originator_id, originator_version, topic, x'', 0, x'00' FROM stored_events WHERE rowid = 3",
+    "REPLACE INTO stored_events SELECT 11, originator_id, 99, topic, x'', 0, identity FROM stored_events WHERE rowid = 3",
+    "REPLACE INTO stored_events SELECT 11, 'customer/new', 1, topic, x'', 0, identity FROM stored_events WHERE rowid = 3",
+    "REPLACE INTO stored_events SELECT 3, 'customer/new', 1, topic, x'', 0, x'00' FROM stored_events WHERE rowid = 3",
+]
+NEW_ON_POSTGRES = r"'customer/1', 99, 't', '\x7b7d', {}, 0, '\x00'"
+ON_POSTGRES = [
+    *ON_BOTH,
+    "TRUNCATE stored_events",
+    "TRUNCATE ledger_head",
+    "INSERT INTO stored_events VALUES (" + NEW_ON_POSTGRES.format(100) + ")",
+    "INSERT INTO stored_events VALUES (" + NEW_ON_POSTGRES.format(11) + ")",
+    "INSERT INTO stored_events SELECT * FROM stored_events ON CONFLICT (notification_id) DO UPDATE SET state = ''",
+]
+
+
+@pytest.fixture
+def filled(ledger: Ledger) -> Ledger:
+    ledger.append(touchpoints(10))
+    return ledger
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("statement", ON_SQLITE)
+def test_sqlite_refuses_to_change_history(filled: Ledger, url: str, statement: str) -> None:
+    before = everything(filled)
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+    with pytest.raises(sqlite3.IntegrityError, match=r"immutable: |CHECK"), connection:
+        connection.execute(statement)
+    connection.close()
+    assert everything(filled) == before
+    assert filled.head().position == 10
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("statement", RESERVED_ON_SQLITE)
+def test_sqlite_refuses_to_replace_an_event_even_behind_a_moved_head(filled: Ledger, url: str, statement: str) -> None:
+    before = everything(filled)
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+    with connection:
+        connection.execute("UPDATE ledger_head SET position = 11")
+        with pytest.raises(sqlite3.IntegrityError, match="immutable: "):
+            connection.execute(statement)
+    connection.close()
+    assert everything(filled) == before
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_postgres_refuses_to_change_history(filled: Ledger, url: str) -> None:
+    before = everything(filled)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET search_path = ledger")
+        for statement in ON_POSTGRES:
+            with pytest.raises(psycopg.errors.RaiseException, match="immutable: "):
+                connection.execute(statement.encode())
+    assert everything(filled) == before
+    assert filled.head().position == 10
+
+
+def test_a_ledger_goes_on_after_an_attempt(filled: Ledger, open_ledger: Callable[[], Ledger]) -> None:
+    filled.append(touchpoints(5, start=100))
+    assert len(everything(open_ledger())) == 15
