@@ -5,8 +5,8 @@ does not have is an error, never a silent jump), only committed records, coopera
 """
 
 import base64
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
@@ -23,6 +23,9 @@ FETCH_WAIT_MS = 200  # the broker answers as soon as it has a byte; this bounds 
 METADATA_AGE_MS = 5_000  # how soon a topic that was replaced, or has new partitions, is noticed
 RECONNECT_MS_MAX = 2_000
 FETCH_VERSION_MAX = 12  # the last that names topics by name
+
+
+T = TypeVar("T")
 
 
 class KafkaSettings(msgspec.Struct, frozen=True):
@@ -47,45 +50,55 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     client: Mapping[str, Any] = {}
 
 
+def connect(kind: Callable[..., T], **options: Any) -> tuple[T, KafkaNetClient, KafkaConnectionManager]:  # noqa: ANN401  # kafka-python's
+    """Make a consumer or producer, and keep the parts it hides. When that fails nothing of it is left running.
+
+    Raises:
+        KafkaError, OSError: the brokers cannot be reached.
+        KafkaConfigurationError: kafka-python does not take an option.
+    """
+    made: list[tuple[KafkaNetClient, KafkaConnectionManager]] = []
+
+    def make(**configs: Any) -> KafkaNetClient:  # noqa: ANN401
+        net = NetworkSelector(**configs)
+        manager = KafkaConnectionManager(net, **configs)
+        manager.cluster.config["allow_auto_create_topics"] = False  # kafka-python 3.0.12 loses the option on its way
+        client = KafkaNetClient(net, manager, **configs)
+        made.append((client, manager))
+        return client
+
+    try:
+        return kind(kafka_client=make, **options), *made[0]
+    except BaseException:
+        for client, _ in made:
+            client.close()  # else its thread and sockets would live on
+        raise
+
+
 class Connection:
-    """A consumer that has reached the brokers. Its making raises what kafka-python raises when it cannot."""
+    """A consumer that has reached the brokers. Its making raises what ``connect`` does."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self.topic = settings.topic
-        self._made: list[KafkaNetClient] = []
-        try:
-            self.consumer = KafkaConsumer(
-                bootstrap_servers=settings.brokers.split(","),
-                group_id=settings.group,
-                group_instance_id=settings.instance,
-                session_timeout_ms=settings.session_ms,
-                heartbeat_interval_ms=settings.session_ms // 3,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                isolation_level="read_committed",
-                allow_auto_create_topics=False,
-                partition_assignment_strategy=[CooperativeStickyAssignor],
-                fetch_max_bytes=FETCH_BYTES,
-                fetch_max_wait_ms=FETCH_WAIT_MS,
-                metadata_max_age_ms=METADATA_AGE_MS,
-                bootstrap_timeout_ms=BOOTSTRAP_MS,
-                reconnect_backoff_max_ms=RECONNECT_MS_MAX,
-                metrics_enabled=False,
-                kafka_client=self._client,
-                **settings.client,
-            )
-        except BaseException:
-            for client in self._made:  # else its thread would live on
-                client.close()
-            raise
-
-    def _client(self, **configs: Any) -> KafkaNetClient:  # noqa: ANN401  # kafka-python's options
-        """What the consumer would make for itself, kept: its parts have public methods the consumer hides."""
-        net = NetworkSelector(**configs)
-        self._manager = KafkaConnectionManager(net, **configs)
-        self._manager.cluster.config["allow_auto_create_topics"] = False  # kafka-python 3.0.12 loses the consumer's option on its way
-        self._made.append(KafkaNetClient(net, self._manager, **configs))
-        return self._made[-1]
+        self.consumer, self._client, self._manager = connect(
+            KafkaConsumer,
+            bootstrap_servers=settings.brokers.split(","),
+            group_id=settings.group,
+            group_instance_id=settings.instance,
+            session_timeout_ms=settings.session_ms,
+            heartbeat_interval_ms=settings.session_ms // 3,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            partition_assignment_strategy=[CooperativeStickyAssignor],
+            fetch_max_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            metadata_max_age_ms=METADATA_AGE_MS,
+            bootstrap_timeout_ms=BOOTSTRAP_MS,
+            reconnect_backoff_max_ms=RECONNECT_MS_MAX,
+            metrics_enabled=False,
+            **settings.client,
+        )
 
     @property
     def cluster_id(self) -> str | None:
@@ -107,7 +120,7 @@ class Connection:
     @property
     def reached(self) -> bool:
         """Whether any broker is connected now."""
-        return any(self._made[0].connected(broker.node_id) for broker in self._manager.cluster.brokers())
+        return any(self._client.connected(broker.node_id) for broker in self._manager.cluster.brokers())
 
     def join(self) -> bool:
         """Whether we are in the group and have our share of the partitions; if not, the next poll sees to it.

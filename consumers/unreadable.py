@@ -71,11 +71,12 @@ def _records(raw: bytes, topic: str, partition: int, position: int) -> Iterator[
         last = base + last_delta
         if at > len(raw):
             return
-        if attributes & CONTROL_MASK or last < position:
-            continue
         place = _Place(topic, partition, max(base, position), first_ms)
         if calc_crc32c(memoryview(batch)[CHECKSUM_COVERS_FROM:]) != checksum:
-            yield last + 1, place.letter(f"the batch of offsets {base} to {last} fails its checksum", batch)
+            after = max(_after_damaged(raw, at, base, last_delta, count), position + 1)
+            yield after, place.letter(f"the batch of offsets {base} to {after - 1} fails its checksum", batch)
+            continue
+        if attributes & CONTROL_MASK or last < position:
             continue
         try:
             data = CODECS[attributes & CODEC_MASK](batch[BATCH_HEADER.size :])
@@ -95,6 +96,16 @@ def _records(raw: bytes, topic: str, partition: int, position: int) -> Iterator[
             if base + offset_delta >= position:
                 place = _Place(topic, partition, base + offset_delta, first_ms + delta_ms)
                 yield place.offset + 1, _unreadable(record, fields, place)
+        else:
+            if start < len(data):
+                yield last + 1, place.letter(f"{len(data) - start} bytes follow the last of the batch's {count} records", data[start:])
+
+
+def _after_damaged(raw: bytes, at: int, base: int, last_delta: int, count: int) -> int:
+    """The offset after a batch whose header cannot be trusted: by two fields that agree, by the batch at ``at``, or 0: not known."""
+    if last_delta == count - 1:
+        return base + count
+    return int.from_bytes(raw[at : at + 8], signed=True) if at + 8 <= len(raw) else 0
 
 
 def _deltas(record: bytes) -> tuple[int, int, int]:
