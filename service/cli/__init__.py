@@ -1,0 +1,94 @@
+"""The command line: ``rledger``. One module per group of commands; each is imported when it is asked for, so that help is quick.
+
+Exit codes: 0; 1 an error, told on stderr as ``error: <message>``; 2 usage; 130 interrupted by Ctrl-C.
+"""
+
+from importlib import import_module
+from typing import IO, Any
+
+import click
+
+from schemas.errors import LedgerError
+
+COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "Run the service": {
+        "up": ("run:up", "Everything on this machine, restarted when it dies; --sample for a first look."),
+        "consume": ("run:consume", "Kafka into the ledger, each touchpoint exactly once."),
+        "project": ("run:project", "The ledger into the views, as it grows; --once catches up and stops."),
+    },
+    "Put touchpoints in": {
+        "append": ("put:append", "CloudEvents, a JSON line each, from a file or stdin."),
+        "import": ("put:import_", "A CSV or JSON lines file with a mapping of its columns."),
+    },
+    "Look": {
+        "show": ("look:show", "One relationship: how good, why, where it is going."),
+        "list": ("look:list_", "Many relationships, filtered and sorted."),
+        "explain": ("look:explain", "The events behind a score."),
+        "history": ("look:history", "The events of one relationship, as recorded."),
+    },
+    "Look after": {
+        "doctor": ("care:doctor", "Check everything, and say what to do."),
+        "deadletters": ("letters:deadletters", "What was refused: list, show, correct and replay."),
+        "rebuild": ("care:rebuild", "Make a view anew beside the old one, compare, swap."),
+        "schema": ("care:schema", "Write the JSON Schemas and the AsyncAPI document."),
+    },
+}
+HIDDEN = {"trickle": ("run:trickle", "Sample touchpoints as time goes by; a part of `up --sample`.")}
+LOOKUP = {name: entry for section in (*COMMANDS.values(), HIDDEN) for name, entry in section.items()}
+
+
+class FailedError(click.ClickException):
+    """An error of ours in click's terms: ``error: <message>`` on stderr, exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message, to stderr unless told otherwise."""
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", file=file, err=file is None)
+
+
+class Commands(click.Group):
+    """The commands by name, from ``COMMANDS``; errors told to the world become messages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Every command's name, in the order of help."""
+        return [name for name in LOOKUP if name not in HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        """Import the command of that name, if there is one."""
+        if cmd_name not in LOOKUP:
+            return None
+        module, attribute = LOOKUP[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(f"service.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        """The commands in their groups, without importing any."""
+        for title, section in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, summary) for name, (_, summary) in section.items()], col_max=12)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; turn what the world did into a message, and Ctrl-C into its exit code."""
+        try:
+            return super().invoke(ctx)
+        except LedgerError as error:
+            raise FailedError(str(error)) from error
+        except BrokenPipeError:
+            raise  # click ends quietly
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            raise FailedError(f"{(error.strerror or str(error)).lower()}{where}") from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(130) from None
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="First look:  rledger up --sample     Then:  rledger list",
+)
+@click.version_option(package_name="relationship-ledger", prog_name="rledger")
+def main() -> None:
+    """A relationship ledger: every touchpoint with a customer or partner, kept once and for ever, and how good each relationship is.
+
+    The store is RLEDGER_STORE, by default a SQLite file in your data folder.
+    """

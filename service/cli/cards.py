@@ -1,0 +1,196 @@
+"""How answers look in a terminal: the card of a relationship, the table of many, the waterfall of an explanation, a history."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from rich import box
+from rich.console import Group, JustifyMethod, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from projections.answers import Dimension, ExplainedEvent, Explanation, HistoryLine, Shown
+from service.cli import drawing
+
+CARD_WIDTH = 84
+LABEL, TRACK, SMALL_TRACK = 14, 28, 12  # cells
+MEASURES: tuple[tuple[int | None, JustifyMethod], ...] = ((LABEL, "left"), (TRACK, "left"), (5, "right"), (12, "right"), (None, "left"))
+HALF = 12  # cells of a bar of change, to each side
+
+FIGURE_SHARES = 100.0  # quality is 0-100, a track 0-1
+UNKNOWN = Text("·", style="bright_black")
+
+
+def card(shown: Shown) -> RenderableType:
+    """One relationship at a glance."""
+    facts = [shown.kind, shown.segment, shown.owner and f"owner {shown.owner}", shown.channel and f"channel {shown.channel}"]
+    parts: list[RenderableType] = [Text(" · ".join(fact for fact in facts if fact), style="bright_black"), "", _verdict(shown), ""]
+    parts += [_dimensions(shown.dimensions), "", _standing(shown), "", _record(shown)]
+    title = Text.assemble(" ", (shown.name or shown.relationship, "bold"), " ")
+    return Panel(
+        Group(*parts),
+        title=title,
+        title_align="left",
+        subtitle=Text(f" {shown.relationship} ", style="bright_black"),
+        subtitle_align="right",
+        box=box.ROUNDED,
+        border_style="bright_black",
+        padding=(1, 2),
+        width=CARD_WIDTH,
+    )
+
+
+def _verdict(shown: Shown) -> Table:
+    """Quality with its interval and trend."""
+    rows = _measures()
+    if shown.quality is None or shown.interval is None:
+        rows.add_row(Text("QUALITY", "bold"), drawing.track(None, None, TRACK), UNKNOWN, "", Text("nothing known yet", "bright_black"))
+        return rows
+    share, low, high = (figure / FIGURE_SHARES for figure in (shown.quality, *shown.interval))
+    figure = Text(f"{shown.quality:.1f}", style=f"bold {drawing.level_style(share)}")
+    between = Text(f"{shown.interval[0]:.0f} to {shown.interval[1]:.0f}", style="bright_black")
+    rows.add_row(Text("QUALITY", "bold"), drawing.track(share, (low, high), TRACK), figure, between, drawing.trend(shown.trend))
+    return rows
+
+
+def _standing(shown: Shown) -> Table:
+    """The standing, and its reasons a line each."""
+    grid = _facts()
+    grid.add_row(Text("STANDING", style="bold"), drawing.standing(shown.standing))
+    for reason in shown.reasons:
+        grid.add_row("", reason.text)
+    return grid
+
+
+def _dimensions(dimensions: dict[str, Dimension]) -> Table:
+    rows = _measures()
+    for name, one in dimensions.items():
+        if one.level is None or one.interval is None:
+            rows.add_row(name, drawing.track(None, None, TRACK), UNKNOWN, "", Text("no evidence", "bright_black"))
+            continue
+        figure = Text(f"{one.level:.2f}", style=drawing.level_style(one.level))
+        between = Text(f"{one.interval[0]:.2f} to {one.interval[1]:.2f}", style="bright_black")
+        rows.add_row(name, drawing.track(one.level, one.interval, TRACK), figure, between, Text(f"from {one.evidence:.1f}", "bright_black"))
+    return rows
+
+
+def _record(shown: Shown) -> Table:
+    """Money, touchpoints, and what moment this is told for."""
+    grid = _facts()
+    if shown.value is not None:
+        also = "".join(f" + {drawing.money(amount, currency)}" for currency, amount in shown.value.others.items())
+        worth = f"{drawing.money(shown.value.amount, shown.value.currency)}{also} recent {shown.value.basis}"
+        grid.add_row(Text("value"), worth)
+    grid.add_row(Text("touchpoints"), f"{shown.events:,}, from {shown.first_at[:10]} to {shown.last_at[:10]}")
+    known = "" if shown.known_at[:16] == shown.as_of[:16] else f", as known at {drawing.minute(shown.known_at)}"
+    grid.add_row(Text("as of"), Text(f"{drawing.minute(shown.as_of)} UTC{known}, position {shown.position:,}", style="bright_black"))
+    return grid
+
+
+def many(rows: Sequence[Shown], *, drawn: bool) -> Table:
+    """Many relationships, one a line. ``drawn``: with their intervals as small tracks."""
+    found = _table(("relationship", "left"), ("name", "left"), ("segment", "left"), ("quality", "right"))
+    if drawn:
+        found.add_column("0        100", no_wrap=True, min_width=SMALL_TRACK)
+    _add_columns(found, ("trend", "right"), ("standing", "left"), ("value", "right"), ("events", "right"), ("last", "left"))
+    for shown in rows:
+        cells: list[RenderableType] = [shown.relationship, shown.name or "", shown.segment or ""]
+        if shown.quality is None or shown.interval is None:
+            cells.append(UNKNOWN)
+            cells += [drawing.track(None, None, SMALL_TRACK)] if drawn else []
+        else:
+            share, low, high = (figure / FIGURE_SHARES for figure in (shown.quality, *shown.interval))
+            cells.append(Text(f"{shown.quality:.1f}", style=drawing.level_style(share)))
+            cells += [drawing.track(share, (low, high), SMALL_TRACK)] if drawn else []
+        worth = "" if shown.value is None else drawing.money(shown.value.amount, shown.value.currency)
+        found.add_row(*cells, drawing.trend(shown.trend), drawing.standing(shown.standing), worth, f"{shown.events:,}", shown.last_at[:10])
+    return found
+
+
+def waterfall(explanation: Explanation, limit: int) -> RenderableType:
+    """From the peers' mean to the score, the ``limit`` (0: all) largest events one by one."""
+    head = explanation.head
+    if head.quality is None:
+        return Text(f"nothing is known of {head.relationship} yet: none of its touchpoints is evidence")
+    told = explanation.events[:limit] if limit else explanation.events
+    rest = explanation.events[len(told) :]
+    largest = max((abs(event.contribution) for event in told), default=0.0)
+    rows = _table(("points", "right"), ("", "left"), ("what", "left"), ("when", "left"), ("without it", "right"), ("position", "right"))
+    rows.add_row(f"{head.base:.2f}", "", Text("where its peers begin", style="bold"))
+    for event in told:
+        rows.add_row(*_part(event, head.quality, largest))
+    if rest:
+        rows.add_row(
+            f"{sum(event.contribution for event in rest):+.2f}", "", Text(f"{len(rest)} smaller ones together", style="bright_black")
+        )
+    if abs(explanation.others.others) >= 0.005:  # noqa: PLR2004  # what would not print as 0.00
+        rows.add_row(f"{explanation.others.others:+.2f}", "", Text("silence since, and what no single event did", style="bright_black"))
+    rows.add_row(Text(f"{head.quality:.2f}", style="bold"), "", Text("quality", style="bold"), head.as_of[:10])
+    foot = Text(f"policy {head.policy}; without it: the score had this touchpoint never happened", style="bright_black")
+    return Group(Text(head.relationship, style="bold"), "", rows, "", foot)
+
+
+def _part(event: ExplainedEvent, quality: float, largest: float) -> list[RenderableType]:
+    moved = ", ".join(sorted(event.dimensions, key=lambda name: -abs(event.dimensions[name])))
+    what = Text.assemble(drawing.short(event.type), (f"  {moved}", "bright_black"))
+    bar = drawing.change(event.contribution, largest, HALF)
+    style = "green" if event.contribution > 0 else "red"
+    points = Text(f"{event.contribution:+.2f}", style=style)
+    return [points, bar, what, event.occurred_at[:10], f"{quality - event.effect:.2f}", f"{event.position:,}"]
+
+
+class _Event(msgspec.Struct):
+    """What a row of history tells of a CloudEvent."""
+
+    id: str
+    source: str
+    type: str
+    time: str
+    data: Any = None
+
+
+def events(lines: Sequence[HistoryLine]) -> Table:
+    """The recorded events of one relationship, one a line; of the data what fits."""
+    rows = _table(("position", "right"), *((heading, "left") for heading in ("happened", "recorded", "type", "source", "id")))
+    rows.expand = True
+    rows.add_column("data", no_wrap=True, overflow="ellipsis", ratio=1)
+    for line in lines:
+        event = msgspec.json.decode(line.event, type=_Event)
+        moments = drawing.minute(event.time), drawing.minute(line.recorded_at)
+        data = Text(drawing.brief(event.data), style="bright_black")
+        rows.add_row(f"{line.position:,}", *moments, drawing.short(event.type), event.source, event.id, data)
+    return rows
+
+
+def note(text: str) -> RenderableType:
+    """A line under a table."""
+    return Padding(Text(text, style="bright_black"), (1, 0, 0, 0))
+
+
+def _table(*columns: tuple[str, JustifyMethod]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bright_black", padding=(0, 2, 0, 0))
+    _add_columns(table, *columns)
+    return table
+
+
+def _add_columns(table: Table, *columns: tuple[str, JustifyMethod]) -> None:
+    for heading, justify in columns:
+        table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis")
+
+
+def _measures() -> Table:
+    """Rows of a label, a track, a figure, its interval and a remark; all such grids line up."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for width, justify in MEASURES:
+        grid.add_column(width=width, justify=justify, no_wrap=True)
+    return grid
+
+
+def _facts() -> Table:
+    """Rows of a label and a text."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=LABEL)
+    grid.add_column()
+    return grid

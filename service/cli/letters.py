@@ -1,0 +1,145 @@
+"""``deadletters``: what was refused, why, and how its corrected form gets into the ledger."""
+
+import base64
+from typing import IO
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from ledger.interface import KeptLetter, Refused
+from schemas.cloudevents import decode_json, decode_message
+from schemas.errors import RefusedError
+from schemas.touchpoint import iso
+from service.cli import drawing, output
+from service.cli.options import as_json, configured, example
+from service.clock import now_us
+from service.wiring import open_ledger
+
+ROWS = 20
+REASON_CHARACTERS = 80
+
+NUMBER = click.argument("number", type=click.IntRange(min=1))
+
+
+@click.group(
+    epilog=example("""
+rledger deadletters list
+  rledger deadletters show 3
+  rledger deadletters replay 3 --body corrected.json
+"""),
+)
+def deadletters() -> None:
+    """What was refused, with the reason and the bytes as they came. Nothing is lost: correct it and replay it."""
+
+
+@deadletters.command("list", epilog=example("rledger deadletters list --all"))
+@click.option("--all", "every", is_flag=True, help="Those that were replayed, too.")
+@click.option("--after", type=click.IntRange(min=0), default=0, help="Only numbers over this one.")
+@click.option("--limit", type=click.IntRange(min=1), default=ROWS, show_default=True, help="Rows at most.")
+@as_json
+def list_(*, every: bool, after: int, limit: int, as_json: bool) -> None:
+    """Those that wait, oldest first."""
+    with open_ledger(configured(), read_only=True) as ledger:
+        kept = ledger.dead_letters(after=after, limit=limit, waiting=None if every else True)
+    if as_json:
+        output.json_lines([_facts(one) for one in kept])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bright_black", padding=(0, 2, 0, 0))
+    table.add_column("number", justify="right")
+    for heading in ("recorded", "code", "came from", "touchpoint"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("reason", overflow="ellipsis", no_wrap=True, max_width=REASON_CHARACTERS)
+    for one in kept:
+        replayed = "" if one.replayed_position is None else f"replayed as {one.replayed_position:,}: "
+        name = f"{one.letter.source} {one.letter.id}" if one.letter.id else ""
+        recorded = drawing.minute(iso(one.recorded_us))
+        table.add_row(f"{one.number}", recorded, one.letter.code, _place(one), name, replayed + one.letter.reason)
+    console = output.console()
+    console.print(table if kept else "no dead letter waits" if not every else "there is no dead letter")
+    if len(kept) == limit:
+        console.print(Text(f"\nthe first {limit}; --after {kept[-1].number} shows the next", style="bright_black"))
+
+
+@deadletters.command(epilog=example("rledger deadletters show 3"))
+@NUMBER
+@as_json
+def show(*, number: int, as_json: bool) -> None:
+    """One of them, with its headers and body as they came."""
+    with open_ledger(configured(), read_only=True) as ledger:
+        kept = ledger.dead_letter(number)
+    letter = kept.letter
+    if as_json:
+        headers = [[name, None if value is None else value.decode(errors="replace")] for name, value in letter.headers]
+        encoded = None if letter.body is None else base64.b64encode(letter.body).decode()
+        output.json_lines([_facts(kept) | {"headers": headers, "body": _text(letter.body), "body_base64": encoded}])
+        return
+    for name, value in _facts(kept).items():
+        if value is not None:
+            click.echo(f"{name:<18} {value}")
+    for name, header in letter.headers:
+        click.echo(f"{'header':<18} {name}: {_text(header)}")
+    click.echo()
+    click.echo("(no body)" if letter.body is None else _text(letter.body) or letter.body)
+
+
+@deadletters.command(
+    epilog=example("""
+rledger deadletters show 3 --json | jq -r .body > corrected.json
+  rledger deadletters replay 3 --body corrected.json
+"""),
+)
+@NUMBER
+@click.option("--body", type=click.File("rb"), metavar="FILE", help="The corrected CloudEvent as JSON; - for stdin. Without: as it came.")
+@as_json
+def replay(*, number: int, body: IO[bytes] | None, as_json: bool) -> None:
+    """Append the corrected form of a dead letter. The original stays, with the position of what replaced it."""
+    with open_ledger(configured()) as ledger:
+        letter = ledger.dead_letter(number).letter
+        if body is not None:
+            touchpoint = decode_json(body.read().strip(), now_us=now_us())
+        elif letter.headers:
+            touchpoint = decode_message(letter.headers, letter.body, now_us=now_us())
+        else:
+            touchpoint = decode_json(letter.body or b"", now_us=now_us())
+        outcome = ledger.replay(number, touchpoint)
+    if isinstance(outcome, Refused):
+        raise RefusedError(outcome.code, outcome.reason)
+    if as_json:
+        output.json_lines([{"number": number, "position": outcome.position, "duplicate": outcome.duplicate}])
+    else:
+        stands = "stood already" if outcome.duplicate else "stands now"
+        click.echo(f"dead letter {number}: {touchpoint.source} {touchpoint.id} {stands} at position {outcome.position:,}")
+
+
+def _facts(kept: KeptLetter) -> dict[str, str | int | None]:
+    """Everything but headers and body."""
+    letter = kept.letter
+    return {
+        "number": kept.number,
+        "recorded_at": iso(kept.recorded_us),
+        "code": letter.code,
+        "reason": letter.reason,
+        "origin": letter.origin,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "source": letter.source,
+        "id": letter.id,
+        "replayed_at": None if kept.replayed_us is None else iso(kept.replayed_us),
+        "replayed_position": kept.replayed_position,
+    }
+
+
+def _place(kept: KeptLetter) -> str:
+    """Where it came from: ``topic/2@17``."""
+    letter = kept.letter
+    partition = "" if letter.partition is None else f"/{letter.partition}"
+    return letter.origin + partition + ("" if letter.offset is None else f"@{letter.offset}")
+
+
+def _text(raw: bytes | None) -> str | None:
+    """UTF-8 as text; None for other bytes."""
+    try:
+        return None if raw is None else raw.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,134 @@
+"""``show``, ``list``, ``explain``, ``history``: the questions of managers and auditors."""
+
+import click
+
+from projections.queries import SORTS, Moments
+from projections.scoring.standing import STANDINGS
+from service.cli import cards, output
+from service.cli.options import as_json, configured, example, moments, notice
+from service.clock import now_us
+from service.wiring import open_reader
+
+RELATIONSHIP = click.argument("relationship", metavar="REL")
+ROWS = 20
+EVENTS = 15  # of an explanation told one by one
+
+
+def _asked(as_of_us: int | None, known_us: int | None) -> Moments:
+    return Moments(now_us(), as_of_us, known_us)
+
+
+@click.command(
+    epilog=example("""
+rledger show customer/vale-printing
+  rledger show customer/vale-printing --as-of 2026-05-01 --json
+"""),
+)
+@RELATIONSHIP
+@moments
+@as_json
+def show(*, relationship: str, as_of_us: int | None, known_us: int | None, as_json: bool) -> None:
+    """One relationship: how good, why, where it is going.
+
+    REL is customer/KEY or partner/KEY. Quality runs from 0 to 100; the thick stretch is where it lies with 90 % probability.
+    """
+    with open_reader(configured(), notice=notice) as reader:
+        shown = reader.show(relationship, _asked(as_of_us, known_us))
+    if as_json:
+        output.json_lines([shown])
+    else:
+        output.console().print(cards.card(shown))
+
+
+@click.command(
+    "list",
+    epilog=example("""
+rledger list --kind customer --standing repair
+  rledger list --sort trend --limit 10
+  rledger list --limit 0 --json > all.jsonl
+"""),
+)
+@click.option("--kind", type=click.Choice(["customer", "partner"]), help="Only these.")
+@click.option("--standing", type=click.Choice(STANDINGS), help="Only these.")
+@click.option("--segment", metavar="NAME", help="Only those of this segment.")
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="quality", show_default=True, metavar="COLUMN", help=f"One of {', '.join(SORTS)}."
+)
+@click.option("--descending", "-d", is_flag=True, help="Largest first.")
+@click.option("--limit", type=click.IntRange(min=0), default=ROWS, show_default=True, help="Rows at most; 0 for all.")
+@moments
+@as_json
+def list_(  # one option each
+    *,
+    kind: str | None,
+    standing: str | None,
+    segment: str | None,
+    sort: str,
+    descending: bool,
+    limit: int,
+    as_of_us: int | None,
+    known_us: int | None,
+    as_json: bool,
+) -> None:
+    """Many relationships, filtered and sorted; the smallest figure first unless --descending."""
+    with open_reader(configured(), notice=notice) as reader:
+        rows = reader.list(
+            _asked(as_of_us, known_us), kind=kind, standing=standing, segment=segment, sort=sort, descending=descending, limit=limit
+        )
+    if as_json:
+        output.json_lines(rows)
+        return
+    console = output.console()
+    console.print(cards.many(rows, drawn=console.is_terminal))
+    if not rows:
+        console.print(cards.note("no relationship matches"))
+    elif len(rows) == limit:
+        console.print(cards.note(f"the first {limit} by {sort}; --limit 0 shows all"))
+
+
+@click.command(
+    epilog=example("""
+rledger explain customer/vale-printing
+  rledger explain customer/vale-printing --json
+"""),
+)
+@RELATIONSHIP
+@click.option("--limit", type=click.IntRange(min=0), default=EVENTS, show_default=True, help="Events told one by one; 0 for all.")
+@moments
+@as_json
+def explain(*, relationship: str, limit: int, as_of_us: int | None, known_us: int | None, as_json: bool) -> None:
+    """The events behind a score, the largest first.
+
+    The peers' mean and every event's points add up to the quality. With --json every event has its line, whatever --limit says.
+    """
+    with open_reader(configured(), notice=notice) as reader:
+        explanation = reader.explain(relationship, _asked(as_of_us, known_us))
+    if as_json:
+        output.json_lines([explanation.head, *explanation.events, explanation.others])
+    else:
+        output.console().print(cards.waterfall(explanation, limit))
+
+
+@click.command(
+    epilog=example("""
+rledger history customer/vale-printing --limit 50
+  rledger history customer/vale-printing --json > events.jsonl
+"""),
+)
+@RELATIONSHIP
+@click.option("--limit", type=click.IntRange(min=1), help=f"The newest so many. By default {ROWS} in a table, all with --json.")
+@click.option("--all", "every", is_flag=True, help="From the first on.")
+@moments
+@as_json
+def history(*, relationship: str, limit: int | None, every: bool, as_of_us: int | None, known_us: int | None, as_json: bool) -> None:
+    """The events of one relationship, as recorded, oldest first."""
+    rows = 0 if every else limit or (0 if as_json else ROWS)
+    with open_reader(configured(), notice=notice) as reader:
+        lines = reader.history(relationship, _asked(as_of_us, known_us), limit=rows)
+    if as_json:
+        output.json_lines(lines)
+        return
+    console = output.console()
+    console.print(cards.events(lines))
+    if len(lines) == rows and lines[0].version > 1:
+        console.print(cards.note(f"the newest {rows} of {lines[-1].version}; --all shows every one"))

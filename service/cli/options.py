@@ -1,0 +1,81 @@
+"""What several commands share: moments on the command line, ``--json``, examples in help, settings, notices."""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, time
+from typing import Any, TypeVar
+
+import click
+
+from schemas.touchpoint import microseconds
+from service import logs, settings
+from service.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class MomentType(click.ParamType[int]):
+    """A moment as microseconds since 1970 UTC, from an ISO date (the end of that UTC day) or datetime (UTC where it names no zone)."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401  # click's signature
+        """Read ``value``; a usage error says what is expected."""
+        if isinstance(value, int):
+            return value
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no moment: expected a date such as 2026-05-01 or a datetime such as 2026-05-01T09:30:00Z", param, ctx)
+        if len(value) == len("2026-05-01"):
+            found = datetime.combine(found, time.max)
+        return microseconds(found if found.tzinfo else found.replace(tzinfo=UTC))
+
+
+def moments(command: F) -> F:
+    """Add ``--as-of`` and ``--known-at``."""
+    as_of = click.option(
+        "--as-of",
+        "as_of_us",
+        type=MomentType(),
+        metavar="MOMENT",
+        help="Only what had happened by then. An ISO date means the end of that UTC day.",
+    )
+    known_at = click.option(
+        "--known-at",
+        "known_us",
+        type=MomentType(),
+        metavar="MOMENT",
+        help="Only what the ledger had recorded by then. Together with --as-of: what we believed then about that time.",
+    )
+    return as_of(known_at(command))
+
+
+def as_json(command: F) -> F:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="JSON lines instead of a table.")(command)
+
+
+def example(text: str) -> str:
+    """An epilog that shows how the command is used, its lines as they are."""
+    return f"\b\nExamples:\n  {text.strip()}" if "\n" in text.strip() else f"\b\nExample:\n  {text.strip()}"
+
+
+def configured(*, runs: bool = False, **given: str | None) -> Settings:
+    """The settings of the environment, with what options gave in their place, and logging set up by them.
+
+    Args:
+        runs: the command runs for long and tells what happens; others log warnings only, unless RLEDGER_LOG_LEVEL says otherwise.
+        given: variable name -> value; None leaves the environment's.
+    """
+    environ = {**os.environ, **{name: value for name, value in given.items() if value is not None}}
+    found = settings.read(environ if runs else {"RLEDGER_LOG_LEVEL": "warning", **environ})
+    logs.configure(found.log, found.log_level)
+    return found
+
+
+def notice(text: str) -> None:
+    """Tell people on stderr what is waited for, when they are there."""
+    if sys.stderr.isatty():
+        click.secho(text, dim=True, err=True)

@@ -1,0 +1,116 @@
+"""``up``, ``consume``, ``project``: what runs until it is stopped."""
+
+import sys
+
+import click
+
+from consumers.connection import KafkaSettings
+from schemas.errors import SettingsError
+from service import parts
+from service.cli.options import configured, example, notice
+from service.settings import Settings
+from service.stopping import Stop
+from service.supervisor import Part, Supervisor
+from service.wiring import open_ledger
+
+KAFKA = click.option("--kafka", metavar="HOST:PORT", help="Kafka brokers to ask first, several with commas. Default: RLEDGER_KAFKA.")
+
+
+@click.command(
+    epilog=example("""
+rledger up --sample
+  rledger up --kafka localhost:9092
+"""),
+)
+@click.option("--sample", is_flag=True, help="Append two years of invented touchpoints, once, and a slow trickle from then on.")
+@KAFKA
+def up(*, sample: bool, kafka: str | None) -> None:
+    """Everything on this machine: intake, projections. Ctrl-C stops it.
+
+    Without options it keeps the views of what other commands append.
+    """
+    settings = configured(runs=True, RLEDGER_KAFKA=kafka)
+    with open_ledger(settings) as ledger:  # what cannot work fails here, before anything runs
+        if sample:
+            notice("appending the sample ...")
+            if new := parts.load_sample(ledger):
+                click.echo(f"sample: {new:,} touchpoints appended")
+            else:
+                click.echo("sample: already there, only its trickle goes on")
+        position = ledger.head().position
+    running = [_part("project", "project")]
+    running += [_part("intake", "consume", "--kafka", settings.kafka)] if settings.kafka else []
+    running += [_part("trickle", "trickle")] if sample else []
+    click.echo(_where_to_look(settings, position, [part.name for part in running]))
+    Supervisor(running).run()
+    click.echo("stopped")
+
+
+def _part(name: str, *arguments: str) -> Part:
+    return Part(name, (sys.executable, "-m", "service", *arguments))
+
+
+def _where_to_look(settings: Settings, position: int, names: list[str]) -> str:
+    """What somebody who has just started the service wants to know."""
+    lines = [
+        f"ledger   {settings.store_shown}, {position:,} events",
+        f"running  {', '.join(names)}; Ctrl-C stops",
+    ]
+    if settings.kafka:
+        lines.append(f"intake   topic {settings.topic} at {settings.kafka}")
+    elif "trickle" not in names:
+        lines.append("intake   none: publish with `rledger append FILE`, or start with --kafka HOST:PORT; --sample shows how it looks")
+    lines += ["look     rledger list", "         rledger list --standing repair", "         rledger doctor"]
+    return "\n".join(lines)
+
+
+@click.command(epilog=example("rledger consume --kafka localhost:9092"))
+@KAFKA
+@click.option("--instance", metavar="NAME", help="A name that survives restarts: this consumer then has its partitions back at once.")
+@click.option("--accept-new-topic", is_flag=True, help="Read a topic that was deleted and created again, from its beginning.")
+@click.option("--accept-loss", is_flag=True, help="Go on from the oldest record there is where the broker lost or deleted records.")
+def consume(*, kafka: str | None, instance: str | None, accept_new_topic: bool, accept_loss: bool) -> None:
+    """Kafka into the ledger, each touchpoint exactly once.
+
+    Several may run at once and share the topic's partitions. SIGTERM or Ctrl-C finishes the batch under way.
+    """
+    settings = configured(runs=True, RLEDGER_KAFKA=kafka)
+    if settings.kafka is None:
+        raise SettingsError("no Kafka is named: give --kafka HOST:PORT, or set RLEDGER_KAFKA")
+    source = KafkaSettings(
+        settings.kafka,
+        settings.topic,
+        settings.group,
+        instance=instance,
+        client=settings.kafka_options,
+        accept_new_topic=accept_new_topic,
+        accept_loss=accept_loss,
+    )
+    parts.consume(settings, source, Stop())
+
+
+@click.command(
+    epilog=example("""
+rledger project
+  rledger project --once
+"""),
+)
+@click.option("--once", is_flag=True, help="Catch up and stop.")
+@click.option("--retry-parked", is_flag=True, help="Fold the waiting events of parked relationships again, and stop.")
+def project(*, once: bool, retry_parked: bool) -> None:
+    """The ledger into the views, as it grows.
+
+    A second worker stands by until the first is gone. It also closes each day: once a UTC day is over, an event says so.
+    """
+    settings = configured(runs=not once)
+    if not (once or retry_parked):
+        parts.project(settings, Stop())
+        return
+    ledger_position = parts.project_once(settings)
+    click.echo(f"the views are at position {ledger_position:,}")
+
+
+@click.command(hidden=True)
+def trickle() -> None:
+    """Sample touchpoints as time goes by; a part of `up --sample`."""
+    parts.trickle(configured(runs=True), Stop())

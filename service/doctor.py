@@ -1,0 +1,160 @@
+"""Look at everything a working service needs, and say what to do about what is wrong."""
+
+import platform
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.metadata import version
+from typing import Literal
+
+import msgspec
+from kafka.errors import KafkaError
+from kafka.structs import TopicPartition
+
+from consumers.connection import Connection, KafkaSettings
+from ledger.ledger import Ledger
+from projections.rebuild import stale
+from projections.registry import projections
+from projections.scoring.policy import load
+from projections.views import Views
+from schemas.errors import LedgerError
+from service.settings import Settings
+from service.wiring import NEAR_EVENTS, open_ledger, open_views, views_path
+
+ASK_MS = 5_000  # how long a broker may take to answer
+FREE_WRONG, FREE_LOW = 200_000_000, 2_000_000_000  # bytes: about 0.2 and 2 million touchpoints with their views
+SKEW_US = 5_000_000  # a commit's own time may lie that far ahead of this machine's clock
+LETTERS_COUNTED = 1_000
+
+Verdict = Literal["ok", "low", "wrong"]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that was looked at. ``do``: what to do about it, where something is to be done."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    do: str | None = None
+
+
+def examine(settings: Settings, now_us: int) -> Iterator[Check]:
+    """Everything, one after the other; what cannot be reached is a finding, not an error."""
+    ours = version("relationship-ledger")
+    yield Check("versions", "ok", f"rledger {ours}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
+    yield from _disk(settings)
+    try:
+        ledger = open_ledger(settings, read_only=True)
+    except LedgerError as error:
+        yield Check("ledger", "wrong", str(error), "`rledger up --sample` makes one to look at; RLEDGER_STORE says where it is")
+        return
+    with ledger:
+        yield from _ledger(settings, ledger, now_us)
+        yield from _views(settings, ledger)
+        yield _letters(ledger)
+        if settings.kafka is None:
+            yield Check("kafka", "ok", "none is named; touchpoints come by `rledger append`")
+        else:
+            yield from _kafka(settings, settings.kafka, ledger)
+
+
+def _disk(settings: Settings) -> Iterator[Check]:
+    folder = views_path(settings).parent
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(there).free
+    verdict: Verdict = "wrong" if free < FREE_WRONG else "low" if free < FREE_LOW else "ok"
+    do = None if verdict == "ok" else "free some space: a full disk refuses appends, and loses nothing that was acknowledged"
+    yield Check("disk", verdict, f"{free / 1e9:,.1f} GB free at {there}", do)
+
+
+def _ledger(settings: Settings, ledger: Ledger, now_us: int) -> Iterator[Check]:
+    head = ledger.head()
+    last = ledger.read(after=head.position - 1, limit=1) if head.position else []
+    if head.position and (not last or last[0].position != head.position):
+        do = "stop everything that writes and restore the newest backup: the store was changed from outside"
+        yield Check("ledger", "wrong", f"{settings.store_shown}: the head says {head.position:,} events, the last one is missing", do)
+        return
+    yield Check("ledger", "ok", f"{settings.store_shown}, {head.position:,} events")
+    ahead_us = head.recorded_us - now_us
+    if ahead_us > SKEW_US:
+        found = f"the newest event was recorded {ahead_us / 1e6:,.0f} s ahead of this machine's clock"
+        yield Check("clock", "wrong", found, "set the clock (timedatectl set-ntp true), here or where the writer runs")
+    elif head.position:
+        yield Check("clock", "ok", f"the newest event was recorded {_ago(-ahead_us)} ago")
+
+
+def _views(settings: Settings, ledger: Ledger) -> Iterator[Check]:
+    if not views_path(settings).exists():
+        yield Check("views", "wrong", "they were never built", "`rledger project` keeps them, `rledger project --once` builds them now")
+        return
+    with closing(open_views(settings)) as views:
+        works = _is_kept(views)
+        keep = "a worker is at it" if works else "no worker runs: start `rledger up` or `rledger project`"
+        outdated = stale(views, projections(load()))
+        for one in views.status(ledger.head().position):
+            found = f"version {one.version}, position {one.position:,}, {one.lag:,} events behind"
+            if one.name in outdated:
+                yield Check(f"view {one.name}", "wrong", f"{found}; this program knows another version", keep)
+            elif one.lag and not (works and one.lag <= NEAR_EVENTS):
+                yield Check(f"view {one.name}", "wrong", found, keep)
+            else:
+                yield Check(f"view {one.name}", "ok", found)
+        if parked := views.parked():
+            first = parked[0]
+            found = f"{len(parked)} relationships wait, first {first.relationship} at position {first.position:,}: {first.error}"
+            yield Check("parked", "wrong", found, "upgrade if a newer version knows the event, then `rledger project --retry-parked`")
+        yield Check("worker", "ok", "runs" if works else "does not run; questions bring the views up to date themselves")
+
+
+def _is_kept(views: Views) -> bool:
+    """Whether a worker holds the views' lock."""
+    lock = views.try_lock()
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+def _letters(ledger: Ledger) -> Check:
+    waiting = len(ledger.dead_letters(limit=LETTERS_COUNTED, waiting=True))
+    if not waiting:
+        return Check("dead letters", "ok", "none waits")
+    count = f"{waiting} wait" if waiting < LETTERS_COUNTED else f"{LETTERS_COUNTED:,} or more wait"
+    return Check("dead letters", "low", count, "`rledger deadletters list` shows why; correct and replay them")
+
+
+def _kafka(settings: Settings, brokers: str, ledger: Ledger) -> Iterator[Check]:
+    try:
+        connection = Connection(KafkaSettings(brokers, settings.topic, settings.group, client=settings.kafka_options))
+    except (KafkaError, OSError) as error:
+        do = "check RLEDGER_KAFKA, and that the broker runs; intake then goes on by itself"
+        yield Check("kafka", "wrong", f"{brokers} cannot be reached: {error}", do)
+        return
+    try:
+        partitions = connection.consumer.partitions_for_topic(settings.topic)
+        if not partitions:
+            yield Check("kafka", "wrong", f"{brokers} has no topic {settings.topic}", "create it; reading starts then")
+            return
+        ends = connection.consumer.end_offsets([TopicPartition(settings.topic, one) for one in partitions], timeout_ms=ASK_MS)
+        stream = f"kafka/{connection.cluster_id}/{settings.topic}/{connection.topic_id}/"
+        stored = ledger.streams(stream)
+        lag = sum(end - stored.get(f"{stream}{at.partition}", 0) for at, end in ends.items())
+        yield Check("kafka", "ok", f"{brokers}, topic {settings.topic}, {len(partitions)} partitions, {lag:,} records behind")
+        others = [name for name in ledger.streams(f"kafka/{connection.cluster_id}/{settings.topic}/") if not name.startswith(stream)]
+        if others and not stored:
+            do = "`rledger consume --accept-new-topic` reads it from its beginning"
+            yield Check("topic", "wrong", f"{settings.topic} was deleted and created again since it was last read", do)
+    except KafkaError as error:
+        yield Check("kafka", "wrong", f"{brokers} did not answer: {error}", "check the broker's log")
+    finally:
+        connection.consumer.close(autocommit=False, timeout_ms=ASK_MS)
+
+
+def _ago(us: int) -> str:
+    """A duration in its largest unit: ``3 minutes``."""
+    seconds = max(us, 0) / 1e6
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,.0f} seconds"

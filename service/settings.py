@@ -1,0 +1,113 @@
+"""Settings: read from the environment once, checked, and frozen from then on.
+
+``VARIABLES`` is the whole list; help, errors and the reference documentation are made from it.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from platformdirs import user_data_path
+
+from schemas.errors import SettingsError
+
+LogFormat = Literal["auto", "json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Variable(msgspec.Struct, frozen=True):
+    """One environment variable: what it means, its default and what it may hold, in words for people, and the test of that."""
+
+    name: str
+    meaning: str
+    default: str
+    expected: str
+    accepts: Callable[[str], object]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything the environment decides. ``kafka`` None: no broker. ``kafka_options``: of kafka-python, for TLS and SASL."""
+
+    data: Path
+    store: str
+    kafka: str | None
+    kafka_options: dict[str, Any]
+    topic: str
+    deadletters: str
+    group: str
+    log: LogFormat
+    log_level: LogLevel
+
+    @property
+    def store_shown(self) -> str:
+        """The store's URL as it may be printed: without a password."""
+        parts = urlsplit(self.store)
+        return self.store.replace(f":{parts.password}@", ":***@") if parts.password else self.store
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except msgspec.DecodeError:
+        return False
+
+
+TOPIC, DEADLETTERS, GROUP = "relationship.touchpoints", "relationship.deadletters", "rledger"
+
+_matches_brokers = re.compile(r"[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*").fullmatch
+_matches_kafka_name = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch  # Kafka's own rule for topics, good for groups too
+_matches_store = re.compile(r"sqlite:///.+|postgres(ql)?://.+").fullmatch
+
+VARIABLES = (
+    Variable("RLEDGER_DATA", "where the ledger and its views are kept", "rledger in the user's data folder", "a folder", str),
+    Variable(
+        "RLEDGER_STORE",
+        "the ledger's database",
+        "sqlite:///<RLEDGER_DATA>/ledger.db",
+        "sqlite:///PATH or postgresql://...",
+        _matches_store,
+    ),
+    Variable("RLEDGER_KAFKA", "the Kafka brokers to ask first", "none: no broker", "HOST:PORT, several with commas", _matches_brokers),
+    Variable("RLEDGER_KAFKA_OPTIONS", "further options of kafka-python, for TLS and SASL", "none", "a JSON object", _is_object),
+    Variable("RLEDGER_TOPIC", "where touchpoints come from", TOPIC, "a Kafka topic name", _matches_kafka_name),
+    Variable("RLEDGER_DEADLETTERS", "where refused messages are published", DEADLETTERS, "a Kafka topic name", _matches_kafka_name),
+    Variable("RLEDGER_GROUP", "consumers of one group share the partitions", GROUP, "a Kafka group name", _matches_kafka_name),
+    Variable(
+        "RLEDGER_LOG",
+        "how log lines look, on stderr",
+        "auto: console in a terminal, else json",
+        "auto, json or console",
+        get_args(LogFormat).__contains__,
+    ),
+    Variable(
+        "RLEDGER_LOG_LEVEL", "the least level that is logged", "info", "debug, info, warning or error", get_args(LogLevel).__contains__
+    ),
+)
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """The settings in ``environ``; an empty variable counts as not given.
+
+    Raises:
+        SettingsError: a variable holds what it may not; the message names it and says what is expected.
+    """
+    given = {variable.name: environ.get(variable.name, "").strip() for variable in VARIABLES}
+    for variable in VARIABLES:
+        value = given[variable.name]
+        if value and not variable.accepts(value):
+            raise SettingsError(f"{variable.name} is {value!r}; expected {variable.expected}")
+    data = Path(given["RLEDGER_DATA"] or user_data_path("rledger")).expanduser().absolute()
+    return Settings(
+        data=data,
+        store=given["RLEDGER_STORE"] or f"sqlite:///{quote(str(data / 'ledger.db'))}",
+        kafka=given["RLEDGER_KAFKA"] or None,
+        kafka_options=msgspec.json.decode(given["RLEDGER_KAFKA_OPTIONS"] or "{}"),
+        topic=given["RLEDGER_TOPIC"] or TOPIC,
+        deadletters=given["RLEDGER_DEADLETTERS"] or DEADLETTERS,
+        group=given["RLEDGER_GROUP"] or GROUP,
+        log=cast("LogFormat", given["RLEDGER_LOG"] or "auto"),
+        log_level=cast("LogLevel", given["RLEDGER_LOG_LEVEL"] or "info"),
+    )

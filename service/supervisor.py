@@ -1,0 +1,124 @@
+"""Run the parts of the service as child processes, and keep them running.
+
+A part that dies is started again, after a pause that doubles while it keeps dying. SIGINT or SIGTERM stops all parts cleanly, a
+second one at once. No part outlives the supervisor, even when that is killed: on Linux the kernel then asks each part to stop.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import msgspec
+import structlog
+
+from service.stopping import STOP_LIMIT_S, STOP_SIGNALS
+
+LOOK_S = 0.1  # between two looks at the parts
+PAUSE_MIN_S, PAUSE_MAX_S = 0.5, 30.0  # before a part that died is started again
+STEADY_S = 60.0  # a part that ran so long before it died starts over with the shortest pause
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+
+log = structlog.get_logger()
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part of the service: its name in logs, and the command that runs it until it is asked to stop."""
+
+    name: str
+    command: Sequence[str]
+
+
+class _Running:
+    """One part's process, and when to start it (again), in seconds of the monotonic clock."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.process: subprocess.Popen[bytes] | None = None
+        self.started_s = 0.0
+        self.start_at_s = 0.0
+        self.pause_s = PAUSE_MIN_S
+
+
+class Supervisor:
+    """Runs ``parts`` until asked to stop."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._running = [_Running(part) for part in parts]
+        self._asked = 0  # times we were asked to stop
+
+    def run(self) -> None:
+        """Start all parts, watch them, and return once all have ended after a request to stop."""
+        before = {number: signal.signal(number, self._ask) for number in STOP_SIGNALS}
+        try:
+            while not self._asked:
+                for one in self._running:
+                    self._look(one)
+                time.sleep(LOOK_S)
+            self._stop()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked += 1
+
+    def _look(self, one: _Running) -> None:
+        now_s = time.monotonic()
+        if one.process is None:
+            if now_s >= one.start_at_s:
+                one.process, one.started_s = _start(one.part), now_s
+                log.debug("part.started", part=one.part.name, pid=one.process.pid)
+        elif (code := one.process.poll()) is not None:
+            if now_s - one.started_s >= STEADY_S:
+                one.pause_s = PAUSE_MIN_S
+            log.warning("part.ended", part=one.part.name, how=_how(code), start_again_in_s=one.pause_s)
+            one.process, one.start_at_s = None, now_s + one.pause_s
+            one.pause_s = min(one.pause_s * 2, PAUSE_MAX_S)
+
+    def _stop(self) -> None:
+        """Ask every part to end; kill what is left after the limit, or when we are asked again."""
+        left = [one.process for one in self._running if one.process is not None]
+        for process in left:
+            process.terminate()
+        limit_s = time.monotonic() + STOP_LIMIT_S + 1  # a part that hangs is ended by its own alarm first
+        while left := [process for process in left if process.poll() is None]:
+            if self._asked > 1 or time.monotonic() > limit_s:
+                for process in left:
+                    process.kill()
+                    process.wait()
+            time.sleep(LOOK_S)
+
+
+def _start(part: Part) -> subprocess.Popen[bytes]:
+    # A process group of its own keeps the terminal's Ctrl-C from the part: the supervisor alone decides the order of the end.
+    return subprocess.Popen(  # noqa: S603  # our own command
+        part.command,
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+        preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509  # we have one thread
+    )
+
+
+def _die_with_parent(parent: int) -> Callable[[], None] | None:
+    """What a child runs before its program, so that the kernel sends it SIGTERM when its parent is gone."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # loaded before the fork: the child must do next to nothing
+
+    def before_exec() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # the parent died before the call
+            os._exit(1)
+
+    return before_exec
+
+
+def _how(code: int) -> str:
+    """A process's return code in words."""
+    names = {one.value: one.name for one in signal.Signals}
+    return f"killed by {names.get(-code, f'signal {-code}')}" if code < 0 else f"exit code {code}"
