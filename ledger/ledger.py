@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from ledger.check import Problem, problems
 from ledger.gather import Gatherer
 from ledger.interface import Appended, DeadLetter, Delivered, Head, KeptLetter, LetterFor, Refused
 from ledger.plan import Request
@@ -132,6 +133,10 @@ class Ledger:
     def wait(self, after: int, timeout_s: float) -> bool:
         """Wait until the log is longer than ``after``, whoever makes it so; False after ``timeout_s`` seconds."""
         return self.recorder.wait_beyond(after, timeout_s)
+
+    def check(self) -> list[Problem]:
+        """Promises the store no longer keeps, the gravest first, with what to do; about a second a million events."""
+        return list(problems(self.recorder.inspect()))
 
     def close(self) -> None:
         """Release the store. An append still on its way in another thread fails."""

@@ -1,8 +1,8 @@
 """The ledger in a PostgreSQL database: eventsourcing's recorder, with dense positions, exactly-once appends and a log nobody can change.
 
 A transaction locks the head row first, so commits follow each other in the order of their positions, whoever makes them. Events go in
-by binary COPY. A commit that was cut off is looked up, and made again where it is not found. All SQL of the PostgreSQL
-store is here and in ``postgres_schema.py``.
+by binary COPY. A commit that was cut off is looked up, and made again where it is not found. All SQL of the PostgreSQL store
+is here and in ``postgres_schema.py``.
 """
 
 import contextlib
@@ -14,30 +14,23 @@ from typing import Any, LiteralString
 
 import eventsourcing.persistence
 import psycopg
-from eventsourcing.postgres import PostgresDatastore, PostgresProcessRecorder
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from eventsourcing.postgres import PostgresProcessRecorder
 from psycopg.rows import tuple_row
 
 from ledger import letters
 from ledger import postgres_schema as schema
+from ledger.check import Findings
 from ledger.interface import Head, KeptLetter
 from ledger.plan import Known, Outcome, Plan, Request, plan
+from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
 from ledger.recorder import LedgerRecorder
-from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreNewerError, StoreUnavailableError
+from schemas.errors import SettingsError, StoreNewerError
 from schemas.touchpoint import Stored
 
-RETRY_S = 30.0  # how long an append tries to get through to the server, and to the head row
+RETRY_S = 30.0  # how long an append tries to get through to the server
 PAUSE_S = 0.2  # between two tries
 POLL_S = 1.0  # how long a waiting reader trusts to be notified: a notification may be lost with its connection
-READERS_MAX = 16  # connections that read at once
-CREATE_LOCK = 0x524C4544  # "RLED": an advisory lock, so that of several processes one creates the tables
 CHANNEL: LiteralString = "stored_events"  # the channel that eventsourcing's subscriptions listen on
-
-# Plans are kept, and one made while the log was short would read all of it; the compiler takes 40 ms a plan, and none here is worth that.
-BY_INDEX: LiteralString = "SET enable_seqscan = off; SET jit = off"
-
-_Connection = psycopg.Connection[tuple[Any, ...]]
-_Cursor = psycopg.Cursor[tuple[Any, ...]]
 
 
 class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
@@ -56,11 +49,11 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     def __init__(self, url: str, *, clock: Callable[[], int], read_only: bool = False) -> None:
         self._clock, self._read_only = clock, read_only
-        self._conninfo, self.place = _parsed(url)
-        self._writer: _Connection | None = None
-        self._listener: _Connection | None = None
+        self._conninfo, self.place = parse(url)
+        self._writer: Connection | None = None
+        self._listener: Connection | None = None
         self._writing, self._listening = threading.Lock(), threading.Lock()
-        super().__init__(_Datastore(self._conninfo), events_table_name="stored_events", tracking_table_name="tracking")
+        super().__init__(Datastore(self._conninfo), events_table_name="stored_events", tracking_table_name="tracking")
         with self._telling():
             self._recognise()
 
@@ -82,7 +75,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         unsure: Plan | None = None
         while True:
             try:
-                writer = self._writer = self._writer or self._connect()
+                writer = self._writer = self._writer or connect(self._conninfo)
                 with writer.cursor(binary=True) as cursor:
                     cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
                     cursor.execute("SELECT position, recorded_us FROM ledger.ledger_head FOR UPDATE")
@@ -96,25 +89,23 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
                     cursor.execute("COMMIT")
                     return made.outcomes
             except psycopg.OperationalError:
-                if self._writer is not None and not self._writer.broken:
-                    self._roll_back(self._writer)
-                    raise
-                self._writer = None
-                if time.monotonic() > deadline:
+                if self._rolled_back() or time.monotonic() > deadline:
                     raise
                 time.sleep(PAUSE_S)
             except BaseException:
-                if self._writer is not None:
-                    self._roll_back(self._writer)
+                self._rolled_back()
                 raise
 
-    def _roll_back(self, writer: _Connection) -> None:
-        """Leave the connection ready for the next transaction, or without it."""
-        try:
-            writer.execute("ROLLBACK")
-        except psycopg.Error:
-            writer.close()
-            self._writer = None
+    def _rolled_back(self) -> bool:
+        """Whether the connection is ready for the next transaction; if not, it is given up, and the next one makes its own."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                writer.execute("ROLLBACK")
+                self._writer = writer
+            except psycopg.Error:
+                writer.close()
+        return self._writer is not None
 
     # Reading
 
@@ -190,7 +181,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             return
         try:
             if self._listener is None:
-                self._listener = self._connect()
+                self._listener = connect(self._conninfo)
                 self._listener.execute("LISTEN " + CHANNEL)
                 return  # what was committed before has not been heard: look again first
             for _ in self._listener.notifies(timeout=timeout_s, stop_after=1):
@@ -200,6 +191,10 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             time.sleep(min(timeout_s, PAUSE_S))
         finally:
             self._listening.release()
+
+    def inspect(self) -> Findings:
+        with self._reading() as cursor:
+            return schema.inspect(cursor, self.place)
 
     def close(self) -> None:
         with self._writing:
@@ -212,35 +207,19 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     # Connections
 
-    def _connect(self) -> _Connection:
-        connection = psycopg.connect(self._conninfo, autocommit=True)
-        connection.execute("SET synchronous_commit = on")
-        connection.execute(BY_INDEX)
-        connection.execute(f"SET lock_timeout = '{RETRY_S:.0f}s'")
-        # One that stops in a transaction, say a paused process, holds the head row: the others must not wait for it.
-        connection.execute("SET idle_in_transaction_session_timeout = '10s'")
-        return connection
-
     def _recognise(self) -> None:
         """Read the schema's version, creating the tables where there are none yet."""
         with psycopg.connect(self._conninfo) as connection:
-            if connection.execute("SELECT to_regclass('ledger.ledger_head')").fetchone() == (None,):
+            version = schema.version(connection)
+            if version is None:
                 if self._read_only:
                     raise SettingsError(f"there is no ledger in {self.place}: append something first, or correct the URL")
-                self._create(connection)
-            ((version,),) = connection.execute("SELECT schema_version FROM ledger.ledger_head")
-            if version > schema.SCHEMA_VERSION:
+                schema.create(connection)
+            elif version > schema.SCHEMA_VERSION:
                 raise StoreNewerError(self.place, version, schema.SCHEMA_VERSION)
 
-    @staticmethod
-    def _create(connection: _Connection) -> None:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (CREATE_LOCK,))
-        if connection.execute("SELECT to_regclass('ledger.ledger_head')").fetchone() == (None,):
-            for statement in schema.CREATE:
-                connection.execute(statement)
-
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[_Cursor]:
+    def _reading(self) -> Iterator[Cursor]:
         with (
             self._telling(),
             self.datastore.get_connection() as connection,
@@ -254,41 +233,10 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         try:
             yield
         except (psycopg.Error, eventsourcing.persistence.PersistenceError) as error:
-            raise _told(self.place, error) or error from error
+            raise told(self.place, error) or error from error
 
 
-class _Datastore(PostgresDatastore):
-    """eventsourcing's pool of connections to the schema ``ledger``, opened when first used and checked before each use."""
-
-    def __init__(self, conninfo: str) -> None:
-        super().__init__("", "", "", "", "", schema="ledger", originator_id_type="text", max_overflow=READERS_MAX - 1, pre_ping=True)
-        self.pool.conninfo = conninfo
-        self.pool.kwargs = {"row_factory": psycopg.rows.dict_row}
-
-    def after_connect_func(self) -> Callable[[psycopg.Connection[Any]], None]:
-        set_up = super().after_connect_func()
-
-        def after_connect(connection: psycopg.Connection[Any]) -> None:
-            set_up(connection)
-            connection.execute(BY_INDEX)
-
-        return after_connect
-
-    def register_type_adapters(self) -> None:
-        """Look for nothing: the composite type is for inserting in eventsourcing's way."""
-
-
-def _parsed(url: str) -> tuple[str, str]:
-    """The connection parameters of ``url``, and where that is, to be told to people: without the password."""
-    try:
-        parameters = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise SettingsError(f"the store's URL is wrong: {error}") from error
-    place = f"postgresql://{parameters.get('host', '')}:{parameters.get('port', 5432)}/{parameters.get('dbname', '')}"
-    return make_conninfo(url, application_name="rledger", connect_timeout=parameters.get("connect_timeout", 5)), place
-
-
-def _known(cursor: _Cursor, requests: Sequence[Request], position: int, recorded_us: int) -> Known:
+def _known(cursor: Cursor, requests: Sequence[Request], position: int, recorded_us: int) -> Known:
     identities = [identity for request in requests for identity in request.identities]
     relationships = list({touchpoint.subject for request in requests for touchpoint in request.touchpoints})
     streams = list({delivered.stream for request in requests for delivered in request.delivered})
@@ -306,12 +254,12 @@ def _known(cursor: _Cursor, requests: Sequence[Request], position: int, recorded
     return Known(position, recorded_us, firsts, versions, _offsets(cursor, streams), replayed)
 
 
-def _offsets(cursor: _Cursor, streams: Sequence[str]) -> dict[str, int]:
+def _offsets(cursor: Cursor, streams: Sequence[str]) -> dict[str, int]:
     cursor.execute("SELECT application_name, notification_id FROM ledger.tracking WHERE application_name = ANY(%s)", (list(streams),))
     return dict(cursor.fetchall())
 
 
-def _write(cursor: _Cursor, made: Plan) -> None:
+def _write(cursor: Cursor, made: Plan) -> None:
     if made.rows:
         # First the head: events are accepted only at positions it has reserved.
         cursor.execute("UPDATE ledger.ledger_head SET position = %s, recorded_us = %s", (made.rows[-1][0], made.recorded_us))
@@ -347,7 +295,7 @@ def _without_nul(column: Any) -> Any:  # noqa: ANN401  # columns of many types
     return column.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(column, str) else column
 
 
-def _stands(cursor: _Cursor, made: Plan) -> bool:
+def _stands(cursor: Cursor, made: Plan) -> bool:
     """Whether ``made`` was committed. It is all there or nothing of it, so one trace is proof."""
     if made.rows:
         position, *_, identity = made.rows[-1]
@@ -364,24 +312,3 @@ def _stands(cursor: _Cursor, made: Plan) -> bool:
     else:
         return bool(made.offsets) and _offsets(cursor, list(made.offsets)) == made.offsets
     return cursor.fetchone() is not None
-
-
-def _told(place: str, error: Exception) -> LedgerError | None:
-    """The error of ours for ``error``, or None where it is a bug."""
-    cause = error.__cause__ or error  # eventsourcing wraps psycopg's
-    match cause:
-        case psycopg.errors.RaiseException() if cause.diag.message_primary and cause.diag.message_primary.startswith("immutable: "):
-            return ImmutableError(cause.diag.message_primary)
-        case psycopg.errors.LockNotAvailable():
-            return StoreUnavailableError(
-                f"the head of the ledger in {place} has been locked by another session for {RETRY_S:.0f} s; nothing was appended: "
-                "end that session (pg_stat_activity shows it), then try again"
-            )
-        case psycopg.OperationalError() | psycopg.InterfaceError():
-            return StoreUnavailableError(
-                f"{place} cannot be used now ({str(cause).strip()}): check the server, then try again; "
-                "should the last append have come through after all, appending it again changes nothing"
-            )
-        case psycopg.errors.InsufficientPrivilege() | psycopg.errors.ReadOnlySqlTransaction():
-            return StoreUnavailableError(f"{place} refuses us ({str(cause).strip()}): grant the rights, or connect to the primary")
-    return None

@@ -5,7 +5,11 @@ is the position and comes from ``ledger_head``, not from a sequence, which loses
 ledger's own names. Events are accepted only at the positions that ``ledger_head`` was just moved over, none left out.
 """
 
+from ledger.check import NAMED_MAX, Findings
+from ledger.postgres_connections import Connection, Cursor
+
 SCHEMA_VERSION = 1  # in ledger_head
+CREATE_LOCK = 0x524C4544  # "RLED": an advisory lock, so that of several processes one creates the tables
 
 CREATE = (
     "CREATE SCHEMA IF NOT EXISTS ledger",
@@ -100,3 +104,45 @@ CREATE = (
     """,
 )
 TRIGGERS = frozenset(statement.split()[2] for statement in CREATE if statement.split()[1] == "TRIGGER")
+
+
+def version(connection: Connection) -> int | None:
+    """The schema version of the ledger in this database; None where there is none yet."""
+    if connection.execute("SELECT to_regclass('ledger.ledger_head')").fetchone() == (None,):
+        return None
+    ((found,),) = connection.execute("SELECT schema_version FROM ledger.ledger_head")
+    return int(found)
+
+
+def create(connection: Connection) -> None:
+    """Create the tables in the connection's transaction, unless another process just did."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (CREATE_LOCK,))
+    if version(connection) is None:
+        for statement in CREATE:
+            connection.execute(statement)
+
+
+def inspect(cursor: Cursor, place: str) -> Findings:
+    """Find out what ``check`` judges. PostgreSQL looks for damage by tools of its own (amcheck, data checksums)."""
+    cursor.execute("SELECT position FROM ledger.ledger_head")
+    ((head,),) = cursor
+    cursor.execute("SELECT count(*), coalesce(max(notification_id), 0) FROM ledger.stored_events")
+    ((count, highest),) = cursor
+    cursor.execute(
+        "SELECT position + 1 FROM (SELECT 0 AS position UNION ALL SELECT notification_id FROM ledger.stored_events) AS event"
+        " WHERE position < %s AND NOT EXISTS (SELECT FROM ledger.stored_events WHERE notification_id = event.position + 1) LIMIT %s",
+        (highest if count < highest else 0, NAMED_MAX),
+    )
+    gaps = [position for (position,) in cursor]
+    cursor.execute(
+        "SELECT originator_id FROM ledger.stored_events GROUP BY originator_id"
+        " HAVING count(*) <> max(originator_version) OR min(originator_version) <> 1 LIMIT %s",
+        (NAMED_MAX,),
+    )
+    uneven = [relationship for (relationship,) in cursor]
+    cursor.execute(
+        "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+        " WHERE relnamespace = 'ledger'::regnamespace AND tgenabled IN ('O', 'A')"
+    )
+    unguarded = sorted(TRIGGERS - {name for (name,) in cursor})
+    return Findings(place, head, highest, count, gaps, uneven, unguarded, [])

@@ -10,6 +10,7 @@ from typing import Any
 
 from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
 
+from ledger.check import Findings
 from ledger.interface import Head, KeptLetter
 from ledger.plan import Outcome, Request
 from schemas.touchpoint import Stored
@@ -52,6 +53,9 @@ class LedgerRecorder(ABC):
 
     @abstractmethod
     def wait_beyond(self, after: int, timeout_s: float) -> bool: ...
+
+    @abstractmethod
+    def inspect(self) -> Findings: ...
 
     @abstractmethod
     def close(self) -> None:

@@ -22,6 +22,7 @@ from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRec
 
 from ledger import letters
 from ledger import sqlite_schema as schema
+from ledger.check import Findings
 from ledger.interface import Head, KeptLetter
 from ledger.plan import Known, Outcome, Plan, Request, plan
 from ledger.recorder import LedgerRecorder
@@ -146,6 +147,10 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             with self._grown:
                 self._grown.wait(pause)
         return True
+
+    def inspect(self) -> Findings:
+        with self._reading() as reader:
+            return schema.inspect(reader, str(self.path))
 
     def close(self) -> None:
         """Close every connection, after the commit on its way; the last process to do so folds the write-ahead log into the file."""

@@ -7,6 +7,10 @@ An event is accepted only at the next position, reserved in ``ledger_head`` befo
 of its relationship and an identity that is new: that leaves ``INSERT OR REPLACE``, which fires no delete trigger, nothing to replace.
 """
 
+import sqlite3
+
+from ledger.check import NAMED_MAX, Findings
+
 APPLICATION_ID = 0x524C4544  # "RLED" in the file's header: this file is a ledger of ours
 SCHEMA_VERSION = 1  # in the file's header as user_version
 
@@ -94,4 +98,31 @@ CREATE = (
     BEGIN SELECT RAISE(ABORT, 'immutable: the log has one head'); END
     """,
 )
-TRIGGERS = frozenset(statement.split()[2] for statement in CREATE if statement.split()[1] == "TRIGGER")
+TRIGGERS = {statement.split()[2]: statement for statement in CREATE if statement.split()[1] == "TRIGGER"}  # by name
+
+
+def inspect(reader: sqlite3.Connection, place: str) -> Findings:
+    """Find out what ``check`` judges."""
+    ((head,),) = reader.execute("SELECT position FROM ledger_head")
+    ((count, highest),) = reader.execute("SELECT count(*), coalesce(max(rowid), 0) FROM stored_events")
+    gaps = reader.execute(
+        "SELECT rowid + 1 FROM (SELECT 0 AS rowid UNION ALL SELECT rowid FROM stored_events) AS event WHERE rowid < ?1"
+        " AND NOT EXISTS (SELECT 1 FROM stored_events WHERE rowid = event.rowid + 1) LIMIT ?2",
+        (highest if count < highest else 0, NAMED_MAX),
+    )
+    uneven = reader.execute(
+        "SELECT originator_id FROM stored_events GROUP BY originator_id"
+        " HAVING count(*) <> max(originator_version) OR min(originator_version) <> 1 LIMIT ?",
+        (NAMED_MAX,),
+    )
+    found = dict(reader.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall())
+    return Findings(
+        place,
+        head,
+        highest,
+        count,
+        [position for (position,) in gaps],
+        [relationship for (relationship,) in uneven],
+        sorted(name for name, statement in TRIGGERS.items() if found.get(name) != statement.strip()),
+        [words for (words,) in reader.execute("PRAGMA quick_check") if words != "ok"],
+    )
