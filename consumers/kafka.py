@@ -21,7 +21,7 @@ from kafka.structs import OffsetAndMetadata
 
 from consumers.connection import BOOTSTRAP_MS, Connection, KafkaSettings
 from consumers.errors import OffsetLostError, ReplacedError, TopicReplacedError
-from consumers.source import Batch
+from consumers.source import Batch, Offsets
 from consumers.trouble import TELL_MS, Trouble
 from consumers.unreadable import find
 from consumers.watchdog import Watchdog
@@ -50,13 +50,6 @@ class Record(Protocol):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
-
-
-class Offsets(Protocol):
-    """What is asked of the ledger here."""
-
-    def streams(self, prefix: str) -> dict[str, int]:
-        """The next offset of each stream whose name begins with ``prefix``."""
 
 
 class KafkaSource:

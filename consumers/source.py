@@ -31,6 +31,16 @@ class Batch(msgspec.Struct, Generic[M], frozen=True):
         return len(self.messages) + len(self.letters)
 
 
+class Offsets(Protocol):
+    """What a source asks of the ledger."""
+
+    def next_offsets(self, streams: Sequence[str]) -> dict[str, int]:
+        """Where to go on reading each of ``streams``; a stream never read is absent."""
+
+    def streams(self, prefix: str) -> dict[str, int]:
+        """The next offset of every stream whose name begins with ``prefix``."""
+
+
 class Source(Protocol[M]):
     """Where messages of type ``M`` come from. Used by one thread."""
 

@@ -83,7 +83,7 @@ def _records(raw: bytes, topic: str, partition: int, position: int) -> Iterator[
         except Exception as error:  # noqa: BLE001  # each codec raises its own
             yield last + 1, place.letter(f"the batch of offsets {base} to {last} cannot be decompressed: {_brief(error)}", batch)
             continue
-        start = 0
+        start, least = 0, base  # least: the offset the next record has, or more
         for _ in range(count):
             try:
                 size, start = decode_varint(data, start)
@@ -93,9 +93,14 @@ def _records(raw: bytes, topic: str, partition: int, position: int) -> Iterator[
                 yield last + 1, place.letter(f"the batch is cut off: {_brief(error)}", data[start:])
                 break
             start += size
-            if base + offset_delta >= position:
-                place = _Place(topic, partition, base + offset_delta, first_ms + delta_ms)
-                yield place.offset + 1, _unreadable(record, fields, place)
+            offset = base + offset_delta
+            in_order = least <= offset <= last
+            offset = offset if in_order else least
+            least = offset + 1
+            if offset < position:
+                continue
+            place = _Place(topic, partition, offset, first_ms + delta_ms)
+            yield least, _unreadable(record, fields, place) if in_order else place.letter("the record has another one's offset", record)
         else:
             if start < len(data):
                 yield last + 1, place.letter(f"{len(data) - start} bytes follow the last of the batch's {count} records", data[start:])

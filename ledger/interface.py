@@ -13,8 +13,8 @@ from schemas.errors import RefusalCode
 class Delivered(msgspec.Struct, frozen=True):
     """How far a source was read, committed with what was read.
 
-    ``stream`` names one ordered stream of the source, for Kafka ``kafka/<cluster or topic id>/<topic>/<partition>``, for files
-    ``file/<sha256 of its head>``. The append happens only if the stored next offset is ``expected`` (None: nothing stored yet);
+    ``stream`` names one ordered stream of the source, for Kafka ``kafka/<cluster id>/<topic>/<topic id>/<partition>``, for files
+    ``file/<sha256 of its first record>``. The append happens only if the stored next offset is ``expected`` (None: nothing stored yet);
     afterwards it is ``next``.
     """
 
