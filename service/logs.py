@@ -23,7 +23,7 @@ def configure(form: LogFormat, level: LogLevel, stream: TextIO | None = None) ->
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if people else "iso", utc=True),
         refuse_payloads,
     ]
     renderer: list[structlog.typing.Processor] = (
@@ -44,6 +44,8 @@ def configure(form: LogFormat, level: LogLevel, stream: TextIO | None = None) ->
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    if level != "debug":
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it tells of one lost connection in ten lines; the intake tells it in one
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, getattr(logging, level.upper())), force=True)
 
 

@@ -6,13 +6,12 @@ from typing import Any
 import msgspec
 from rich import box
 from rich.console import Group, JustifyMethod, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from projections.answers import Dimension, ExplainedEvent, Explanation, HistoryLine, Shown
-from service.cli import drawing
+from service.cli import drawing, output
 
 CARD_WIDTH = 84
 LABEL, TRACK, SMALL_TRACK = 14, 28, 12  # cells
@@ -91,10 +90,10 @@ def _record(shown: Shown) -> Table:
 
 def many(rows: Sequence[Shown], *, drawn: bool) -> Table:
     """Many relationships, one a line. ``drawn``: with their intervals as small tracks."""
-    found = _table(("relationship", "left"), ("name", "left"), ("segment", "left"), ("quality", "right"))
+    found = output.table(("relationship", "left"), ("name", "left"), ("segment", "left"), ("quality", "right"))
     if drawn:
         found.add_column("0        100", no_wrap=True, min_width=SMALL_TRACK)
-    _add_columns(found, ("trend", "right"), ("standing", "left"), ("value", "right"), ("events", "right"), ("last", "left"))
+    output.add_columns(found, ("trend", "right"), ("standing", "left"), ("value", "right"), ("events", "right"), ("last", "left"))
     for shown in rows:
         cells: list[RenderableType] = [shown.relationship, shown.name or "", shown.segment or ""]
         if shown.quality is None or shown.interval is None:
@@ -117,7 +116,9 @@ def waterfall(explanation: Explanation, limit: int) -> RenderableType:
     told = explanation.events[:limit] if limit else explanation.events
     rest = explanation.events[len(told) :]
     largest = max((abs(event.contribution) for event in told), default=0.0)
-    rows = _table(("points", "right"), ("", "left"), ("what", "left"), ("when", "left"), ("without it", "right"), ("position", "right"))
+    rows = output.table(
+        ("points", "right"), ("", "left"), ("what", "left"), ("when", "left"), ("without it", "right"), ("position", "right")
+    )
     rows.add_row(f"{head.base:.2f}", "", Text("where its peers begin", style="bold"))
     for event in told:
         rows.add_row(*_part(event, head.quality, largest))
@@ -153,31 +154,14 @@ class _Event(msgspec.Struct):
 
 def events(lines: Sequence[HistoryLine]) -> Table:
     """The recorded events of one relationship, one a line; of the data what fits."""
-    rows = _table(("position", "right"), *((heading, "left") for heading in ("happened", "recorded", "type", "source", "id")))
-    rows.expand = True
-    rows.add_column("data", no_wrap=True, overflow="ellipsis", ratio=1)
+    rows = output.table(("position", "right"), *((heading, "left") for heading in ("happened", "recorded", "type", "source", "id")))
+    output.add_rest(rows, "data")
     for line in lines:
         event = msgspec.json.decode(line.event, type=_Event)
         moments = drawing.minute(event.time), drawing.minute(line.recorded_at)
         data = Text(drawing.brief(event.data), style="bright_black")
         rows.add_row(f"{line.position:,}", *moments, drawing.short(event.type), event.source, event.id, data)
     return rows
-
-
-def note(text: str) -> RenderableType:
-    """A line under a table."""
-    return Padding(Text(text, style="bright_black"), (1, 0, 0, 0))
-
-
-def _table(*columns: tuple[str, JustifyMethod]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bright_black", padding=(0, 2, 0, 0))
-    _add_columns(table, *columns)
-    return table
-
-
-def _add_columns(table: Table, *columns: tuple[str, JustifyMethod]) -> None:
-    for heading, justify in columns:
-        table.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis")
 
 
 def _measures() -> Table:

@@ -4,8 +4,6 @@ import base64
 from typing import IO
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from ledger.interface import KeptLetter, Refused
 from schemas.cloudevents import decode_json, decode_message
@@ -17,7 +15,6 @@ from service.clock import now_us
 from service.wiring import open_ledger
 
 ROWS = 20
-REASON_CHARACTERS = 80
 
 NUMBER = click.argument("number", type=click.IntRange(min=1))
 
@@ -45,11 +42,8 @@ def list_(*, every: bool, after: int, limit: int, as_json: bool) -> None:
     if as_json:
         output.json_lines([_facts(one) for one in kept])
         return
-    table = Table(box=None, pad_edge=False, header_style="bright_black", padding=(0, 2, 0, 0))
-    table.add_column("number", justify="right")
-    for heading in ("recorded", "code", "came from", "touchpoint"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("reason", overflow="ellipsis", no_wrap=True, max_width=REASON_CHARACTERS)
+    table = output.table(("number", "right"), *((heading, "left") for heading in ("recorded", "code", "came from", "touchpoint")))
+    output.add_rest(table, "reason")
     for one in kept:
         replayed = "" if one.replayed_position is None else f"replayed as {one.replayed_position:,}: "
         name = f"{one.letter.source} {one.letter.id}" if one.letter.id else ""
@@ -58,7 +52,7 @@ def list_(*, every: bool, after: int, limit: int, as_json: bool) -> None:
     console = output.console()
     console.print(table if kept else "no dead letter waits" if not every else "there is no dead letter")
     if len(kept) == limit:
-        console.print(Text(f"\nthe first {limit}; --after {kept[-1].number} shows the next", style="bright_black"))
+        console.print(output.note(f"the first {limit}; --after {kept[-1].number} shows the next"))
 
 
 @deadletters.command(epilog=example("rledger deadletters show 3"))

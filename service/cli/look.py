@@ -81,9 +81,9 @@ def list_(  # one option each
     console = output.console()
     console.print(cards.many(rows, drawn=console.is_terminal))
     if not rows:
-        console.print(cards.note("no relationship matches"))
+        console.print(output.note("no relationship matches"))
     elif len(rows) == limit:
-        console.print(cards.note(f"the first {limit} by {sort}; --limit 0 shows all"))
+        console.print(output.note(f"the first {limit} by {sort}; --limit 0 shows all"))
 
 
 @click.command(
@@ -131,4 +131,4 @@ def history(*, relationship: str, limit: int | None, every: bool, as_of_us: int 
     console = output.console()
     console.print(cards.events(lines))
     if len(lines) == rows and lines[0].version > 1:
-        console.print(cards.note(f"the newest {rows} of {lines[-1].version}; --all shows every one"))
+        console.print(output.note(f"the newest {rows} of {lines[-1].version}; --all shows every one"))

@@ -66,11 +66,11 @@ def configured(*, runs: bool = False, **given: str | None) -> Settings:
     """The settings of the environment, with what options gave in their place, and logging set up by them.
 
     Args:
-        runs: the command runs for long and tells what happens; others log warnings only, unless RLEDGER_LOG_LEVEL says otherwise.
+        runs: the command runs for long and tells what happens; others log errors only, unless RLEDGER_LOG_LEVEL says otherwise.
         given: variable name -> value; None leaves the environment's.
     """
     environ = {**os.environ, **{name: value for name, value in given.items() if value is not None}}
-    found = settings.read(environ if runs else {"RLEDGER_LOG_LEVEL": "warning", **environ})
+    found = settings.read(environ if runs else {"RLEDGER_LOG_LEVEL": "error", **environ})
     logs.configure(found.log, found.log_level)
     return found
 

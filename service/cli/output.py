@@ -4,9 +4,12 @@ import sys
 from collections.abc import Iterable
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, JustifyMethod, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
-MIN_WIDTH = 100  # columns when piped: nothing is cut that a terminal would show
+PIPED_WIDTH = 140  # columns
 
 
 def json_lines(rows: Iterable[object]) -> None:
@@ -26,4 +29,28 @@ def console() -> Console:
     """Where tables and cards go. NO_COLOR and the terminal's width are respected."""
     if sys.stdout.isatty():
         return Console(highlight=False)
-    return Console(highlight=False, width=140)
+    return Console(highlight=False, width=PIPED_WIDTH)
+
+
+def table(*columns: tuple[str, JustifyMethod]) -> Table:
+    """An empty table with headings and no lines."""
+    made = Table(box=None, pad_edge=False, header_style="bright_black", padding=(0, 2, 0, 0))
+    add_columns(made, *columns)
+    return made
+
+
+def add_columns(to: Table, *columns: tuple[str, JustifyMethod]) -> None:
+    """Columns that are cut rather than wrapped."""
+    for heading, justify in columns:
+        to.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis")
+
+
+def add_rest(to: Table, heading: str) -> None:
+    """A last column that has the width the others leave."""
+    to.expand = True
+    to.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1)
+
+
+def note(text: str) -> RenderableType:
+    """A line under a table."""
+    return Padding(Text(text, style="bright_black"), (1, 0, 0, 0))

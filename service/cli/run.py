@@ -5,14 +5,17 @@ import sys
 import click
 
 from consumers.connection import KafkaSettings
+from ledger.ledger import Ledger
 from schemas.errors import SettingsError
+from schemas.touchpoint import LEDGER_SUBJECT
 from service import parts
-from service.cli.options import configured, example, notice
+from service.cli.options import configured, example
 from service.settings import Settings
 from service.stopping import Stop
 from service.supervisor import Part, Supervisor
 from service.wiring import open_ledger
 
+RECENT = 50  # events among which an example to look at is sought
 KAFKA = click.option("--kafka", metavar="HOST:PORT", help="Kafka brokers to ask first, several with commas. Default: RLEDGER_KAFKA.")
 
 
@@ -32,16 +35,15 @@ def up(*, sample: bool, kafka: str | None) -> None:
     settings = configured(runs=True, RLEDGER_KAFKA=kafka)
     with open_ledger(settings) as ledger:  # what cannot work fails here, before anything runs
         if sample:
-            notice("appending the sample ...")
             if new := parts.load_sample(ledger):
                 click.echo(f"sample: {new:,} touchpoints appended")
             else:
                 click.echo("sample: already there, only its trickle goes on")
-        position = ledger.head().position
+        where = _where_to_look(settings, ledger, fed=sample or settings.kafka is not None)
     running = [_part("project", "project")]
     running += [_part("intake", "consume", "--kafka", settings.kafka)] if settings.kafka else []
     running += [_part("trickle", "trickle")] if sample else []
-    click.echo(_where_to_look(settings, position, [part.name for part in running]))
+    click.echo(f"{where}\nrunning  {', '.join(part.name for part in running)}; Ctrl-C stops")
     Supervisor(running).run()
     click.echo("stopped")
 
@@ -50,18 +52,19 @@ def _part(name: str, *arguments: str) -> Part:
     return Part(name, (sys.executable, "-m", "service", *arguments))
 
 
-def _where_to_look(settings: Settings, position: int, names: list[str]) -> str:
-    """What somebody who has just started the service wants to know."""
-    lines = [
-        f"ledger   {settings.store_shown}, {position:,} events",
-        f"running  {', '.join(names)}; Ctrl-C stops",
-    ]
+def _where_to_look(settings: Settings, ledger: Ledger, *, fed: bool) -> str:
+    """What somebody who starts the service wants to know. ``fed``: whether touchpoints come by themselves."""
+    position = ledger.head().position
+    newest = ledger.read(after=max(position - RECENT, 0), limit=RECENT)
+    met = next((one.relationship for one in reversed(newest) if one.relationship != LEDGER_SUBJECT), None)
+    lines = [f"ledger   {settings.store_shown}, {position:,} events"]
     if settings.kafka:
         lines.append(f"intake   topic {settings.topic} at {settings.kafka}")
-    elif "trickle" not in names:
-        lines.append("intake   none: publish with `rledger append FILE`, or start with --kafka HOST:PORT; --sample shows how it looks")
-    lines += ["look     rledger list", "         rledger list --standing repair", "         rledger doctor"]
-    return "\n".join(lines)
+    elif not fed:
+        lines.append("intake   none: `rledger append FILE`, or start with --kafka HOST:PORT; --sample shows how it looks")
+    lines.append("look     rledger list --standing repair")
+    lines += [f"         rledger {question} {met}" for question in ("show", "explain") if met]
+    return "\n".join([*lines, "         rledger doctor"])
 
 
 @click.command(epilog=example("rledger consume --kafka localhost:9092"))

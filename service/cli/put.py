@@ -1,0 +1,111 @@
+"""``append`` and ``import``: touchpoints from files, for those who have no Kafka or have a history to bring."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from consumers import intake
+from consumers.files import Csv, FileSource, Format, JsonLines, StreamSource
+from consumers.intake import Tally
+from consumers.mapping import CsvMapping
+from service.cli import output
+from service.cli.options import as_json, configured, example
+from service.clock import now_us
+from service.wiring import open_ledger
+
+STDIN = "-"
+FROM_START = click.option("--from-start", is_flag=True, help="Read the file from its beginning, whatever was read of it before.")
+FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.command(
+    epilog=example("""
+rledger append touchpoints.jsonl
+  tail -f touchpoints.jsonl | rledger append -
+"""),
+)
+@FILE
+@FROM_START
+@as_json
+def append(*, file: Path, from_start: bool, as_json: bool) -> None:
+    """Append CloudEvents, a JSON object a line, from FILE or (-) from stdin.
+
+    A touchpoint that is there already is recognised. What is refused is kept as a dead letter, and the rest goes on. An interrupted file
+    goes on where it was.
+    """
+    if str(file) == STDIN:
+        settings = configured()
+        with open_ledger(settings) as ledger:
+            tally = intake.run(StreamSource(sys.stdin.buffer, "stdin"), ledger, clock=now_us)
+    else:
+        tally = _take(file, JsonLines(), from_start=from_start)
+    _tell(tally, as_json=as_json)
+
+
+@click.command(
+    "import",
+    epilog=example("""
+rledger import orders.csv --mapping orders.toml
+  rledger import orders.csv --map 'id={order}' --map source=/shop --map type=relationship.purchase.v1 \\
+      --map 'subject=customer/{customer}' --map 'time={ordered:time}' \\
+      --map 'data.order_id={order}' --map 'data.amount.amount={total:money}' --map data.amount.currency=EUR
+"""),
+)
+@FILE
+@click.option("--mapping", type=click.Path(path_type=Path), metavar="TOML", help="How columns become touchpoints: a TOML file.")
+@click.option("--map", "pairs", metavar="NAME=VALUE", multiple=True, help="The same as options, for small mappings; may be repeated.")
+@FROM_START
+@as_json
+def import_(*, file: Path, mapping: Path | None, pairs: tuple[str, ...], from_start: bool, as_json: bool) -> None:
+    """Import FILE: CSV with a mapping of its columns, or JSON lines without one.
+
+    Resumable: interrupted or killed, the same command goes on where the ledger is. Rows that are refused are kept as dead letters.
+    """
+    if mapping is not None and pairs:
+        raise click.UsageError("give --mapping or --map, not both")
+    form: Format = JsonLines()
+    if mapping is not None:
+        form = Csv(CsvMapping.from_toml(mapping.read_text(encoding="utf-8", errors="replace")))
+    elif pairs:
+        form = Csv(CsvMapping.from_options(pairs))
+    elif file.suffix.lower() == ".csv":
+        raise click.UsageError("a CSV file needs --mapping TOML or --map NAME=VALUE; `rledger import --help` has an example")
+    _tell(_take(file, form, from_start=from_start), as_json=as_json)
+
+
+def _take(file: Path, form: Format, *, from_start: bool) -> Tally:
+    """Read ``file`` to its end."""
+    settings = configured()
+    with (
+        _progress(file) as advance,  # first: a file that is not there must not make a ledger
+        open_ledger(settings) as ledger,
+        closing(FileSource(file, form, ledger, from_start=from_start, progress=advance)) as source,
+    ):
+        return intake.run(source, ledger, clock=now_us)
+
+
+@contextmanager
+def _progress(file: Path) -> Iterator[Callable[[int], None]]:
+    """A bar over the file's bytes on stderr, where people see it; told the bytes read so far."""
+    columns = (file.name, BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(file.name, total=file.stat().st_size)
+        try:
+            yield lambda read: bar.update(task, completed=read)
+        except KeyboardInterrupt:
+            click.echo("interrupted: the same command goes on from here", err=True)
+            raise
+
+
+def _tell(tally: Tally, *, as_json: bool) -> None:
+    if as_json:
+        output.json_lines([tally])
+        return
+    known = f", {tally.duplicates:,} known already" if tally.duplicates else ""
+    refused = f", {tally.refused:,} refused: `rledger deadletters list` says why" if tally.refused else ""
+    click.echo(f"{tally.appended:,} appended{known}{refused}")

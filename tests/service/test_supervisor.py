@@ -1,0 +1,125 @@
+"""What ``rledger up`` promises: parts that die are started again, nothing is lost, and no part outlives it."""
+
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.service.commands import PATIENCE_S, Rledger, alive, eventually, family, part
+
+STOP_S = 5.0  # a stop takes at most that long
+
+
+def supervise(tmp_path: Path, script: str) -> subprocess.Popen[str]:
+    """A supervisor of one part that runs ``script``."""
+    program = f"""
+import sys
+from service.supervisor import Part, Supervisor
+Supervisor([Part("part", (sys.executable, "-c", {script!r}))]).run()
+"""
+    with (tmp_path / "log").open("w") as log:
+        return subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log, text=True, start_new_session=True)
+
+
+def test_ctrl_c_stops_everything_within_seconds_and_leaves_no_process(rledger: Rledger) -> None:
+    up = rledger.start("up", "--sample")
+    eventually(lambda: part(up, "project") and part(up, "trickle"))
+    parts = family(up.pid)
+    asked_s = time.monotonic()
+    up.send_signal(signal.SIGINT)
+    said, _ = up.communicate(timeout=PATIENCE_S)
+    assert time.monotonic() - asked_s < STOP_S
+    assert up.returncode == 0
+    assert said.rstrip().endswith("stopped")
+    assert not any(map(alive, parts))
+
+
+def test_a_killed_part_is_started_again_and_nothing_is_lost_or_repeated(rledger: Rledger) -> None:
+    up = rledger.start("up", "--sample")
+    for name in ("trickle", "project"):
+        victim = eventually(partial(part, up, name))
+        position = rledger.head()
+        victim.kill()
+        eventually(partial(part, up, name, but=victim.pid))
+    eventually(lambda: rledger("doctor").returncode == 0)
+    up.terminate()
+    said, _ = up.communicate(timeout=PATIENCE_S)
+    assert said.count("killed by SIGKILL") == 2
+    rebuilt = rledger.json("rebuild", "--all")
+    assert all(one["comparison"]["changed"] == one["comparison"]["added"] == one["comparison"]["removed"] == 0 for one in rebuilt)
+    assert rebuilt[0]["position"] >= position
+
+
+def test_no_part_outlives_a_supervisor_that_is_killed(rledger: Rledger) -> None:
+    up = rledger.start("up", "--sample")
+    eventually(lambda: part(up, "project") and part(up, "trickle"))
+    parts = family(up.pid)
+    up.kill()
+    eventually(lambda: not any(map(alive, parts)), patience_s=STOP_S)
+
+
+def test_a_second_ctrl_c_kills_what_will_not_end(tmp_path: Path) -> None:
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    supervisor = supervise(tmp_path, stubborn)
+    try:
+        eventually(lambda: "deaf" in (tmp_path / "log").read_text())
+        (child,) = family(supervisor.pid)
+        supervisor.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert alive(child)
+        supervisor.send_signal(signal.SIGINT)
+        assert supervisor.wait(timeout=STOP_S) == 0
+        assert not alive(child)
+    finally:
+        supervisor.kill()
+
+
+def test_a_part_that_keeps_dying_is_started_less_and_less_often(tmp_path: Path) -> None:
+    supervisor = supervise(tmp_path, "import sys; sys.exit(3)")
+    try:
+        eventually(lambda: (tmp_path / "log").read_text().count("exit code 3") >= 3)
+    finally:
+        supervisor.terminate()
+        supervisor.wait(timeout=STOP_S)
+    lines = [line for line in (tmp_path / "log").read_text().splitlines() if "part.ended" in line]
+    assert [pause for line in lines for pause in ("0.5", "1.0", "2.0") if f"start_again_in_s={pause}" in line][:3] == ["0.5", "1.0", "2.0"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_part_asked_to_stop_finishes_what_it_does(number: signal.Signals) -> None:
+    program = """
+import time
+from service.stopping import Stop
+stop = Stop()
+print("works", flush=True)
+while not stop():
+    time.sleep(0.01)
+print("finished", flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "works\n"
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=STOP_S)
+    assert (said, process.returncode) == ("finished\n", 0)
+
+
+def test_a_part_that_hangs_after_it_was_asked_to_stop_is_ended() -> None:
+    program = """
+import time
+from service.stopping import Stop
+Stop(limit_s=1)
+print("works", flush=True)
+while True:
+    time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "works\n"
+    process.terminate()
+    process.communicate(timeout=STOP_S)
+    assert process.returncode == -signal.SIGALRM
