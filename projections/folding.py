@@ -1,7 +1,8 @@
 """The rows of one projection between two commits: states in memory, what was changed, what failed. Knows its table, not the log.
 
 Events are folded many at once; where one fails, its relationship is set aside and, at the commit, folded again one event at a time from
-the stored rows, so that all before the failing event is kept and nothing of it is.
+the stored rows, so that all before the failing event is kept and nothing of it is. States in memory of a relationship that waits mean
+nothing: they are read anew when it is folded singly, and only that ends its waiting.
 """
 
 import sqlite3
@@ -82,7 +83,6 @@ class Folding:
             try:
                 states[key] = fold(states.get(key), event)
             except Exception:  # noqa: BLE001  # whatever it is, it is raised again and kept when the event is folded singly
-                states.pop(key, None)  # a fold may have changed it in part
                 self.fail(event.relationship)
             else:
                 touched[key] = event
@@ -111,9 +111,9 @@ class Folding:
     def committed(self) -> None:
         """What was changed is in the store now."""
         states = self.states
-        for key, event in self.touched.items():
+        for key in self.touched:
             state = states.pop(key, None)
-            if state is not None and event.relationship not in self.failed:
+            if state is not None:
                 states[key] = state  # behind all that was changed earlier
         self.touched.clear()
         self._waiting -= self.failed - self.parked
@@ -131,7 +131,7 @@ class Folding:
                 key = self._key(event)
                 if key is None:
                     continue
-                self.states.pop(key, None)
+                self.states.pop(key, None)  # it may be half folded, and is behind what is written here
                 found = connection.execute(self.table.load_one, (key,)).fetchone()
                 state = self._fold(self.table.decode_state(key, found[0]) if found else None, event)
                 if state is None:
@@ -171,11 +171,6 @@ class Folding:
             if error := self.publish_one(connection, key, tick_us):
                 failures.append((key, evaluated_us, error))
         return len(pending), failures
-
-    def forget(self, relationship: str) -> None:
-        """Its rows were removed."""
-        for key in [key for key in self.states if relationship_of(key) == relationship]:
-            del self.states[key]
 
     def unpark(self, relationship: str) -> None:
         """Its events flow again."""

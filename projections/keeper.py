@@ -53,11 +53,10 @@ class Keeper:
         *,
         clock: Callable[[], int],
         beside: bool = False,
-        cached_rows: int = CACHED_ROWS,
     ) -> None:
-        self._ledger, self._views, self._clock, self._beside, self._cached_rows = ledger, views, clock, beside, cached_rows
+        self._ledger, self._views, self._clock, self._beside = ledger, views, clock, beside
         self.connection = views.connect()
-        self._foldings = [Folding(Table(one, beside=beside), cached_rows=cached_rows, deferred=beside) for one in projections]
+        self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS, deferred=beside) for one in projections]
         self._known: dict[str, Progress] = {}  # by table; empty: read them anew
         self.position = 0
         self._tick_us = 0
@@ -163,7 +162,7 @@ class Keeper:
     def _full(self, events: int) -> bool:
         """Whether it is time to commit. A table that is built beside needs a commit only to bound memory."""
         changed = max((len(folding.touched) for folding in self._foldings), default=0)
-        return changed >= self._cached_rows or (events >= COMMIT_EVENTS and not self._beside)
+        return changed >= CACHED_ROWS or (events >= COMMIT_EVENTS and not self._beside)
 
     def _fold(self, chunk: Sequence[Stored]) -> None:
         self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
@@ -217,7 +216,6 @@ class Keeper:
                 relationship = relationship_of(key)
                 if evaluated_us == 0:  # nothing of it was ever published: park at the first event after which it cannot be
                     self.connection.execute(folding.table.delete_relationship, (relationship,))
-                    folding.forget(relationship)
                     failure = folding.fold_singly(self.connection, self._events(relationship, 0, self.position), self._tick_us)
                     self._park(folding, relationship, failure)
                 elif relationship not in folding.parked:

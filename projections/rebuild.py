@@ -16,7 +16,7 @@ import structlog
 from ledger.ledger import Ledger
 from projections.keeper import REPLACE_PROGRESS, Keeper
 from projections.projection import Projection
-from projections.tables import Table
+from projections.tables import Table, quoted
 from projections.views import Lock, Progress, Views
 from schemas.errors import NotFoundError, StoreUnavailableError
 
@@ -174,8 +174,8 @@ def _compare(connection: sqlite3.Connection, table: Table, *, published: bool) -
 
     None where somebody has taken the old table or columns of it away.
     """
-    old, new, key = f'"{table.projection.name}"', f'"{table.name}"', f'"{table.key}"'
-    columns = [f'"{column}"' for column in (table.columns if published else ("position", "recorded_us", "state"))]
+    old, new, key = quoted(table.projection.name), quoted(table.name), quoted(table.key)
+    columns = [quoted(column) for column in (table.columns if published else ("position", "recorded_us", "state"))]
     there = sqlite_utils.Database(connection).table(table.projection.name)
     if not there.exists() or not set(table.columns) <= there.columns_dict.keys():
         return None

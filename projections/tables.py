@@ -42,7 +42,7 @@ class Table:
 
     def _write_sql(self) -> None:
         """All statements, once. Names of tables and columns come from our own code, values are always bound."""
-        name, key = f'"{self.name}"', f'"{self.key}"'
+        name, key = quoted(self.name), quoted(self.key)
         every = self.columns
         self.upsert = _upsert(name, key, every)
         self.upsert_state = _upsert(name, key, [self.key, *BOOKKEEPING])
@@ -126,7 +126,7 @@ class Table:
             present = [value for value in values if value is not None]
             tests.append(f"{name} IN ({marks(len(present))})" + (f" OR {name} IS NULL" if None in values else ""))
             parameters += present
-        order, key = self._known(order_by or self.key), f'"{self.key}"'
+        order, key = self._known(order_by or self.key), quoted(self.key)
         if after is not None:
             value, last = after
             if value is None:
@@ -139,7 +139,7 @@ class Table:
         condition = " AND ".join(f"({test})" for test in tests) or "1"
         direction = "DESC" if descending else "ASC"
         sql = (
-            f'SELECT {", ".join(self.columns)} FROM "{self.name}" '  # noqa: S608
+            f'SELECT {", ".join(map(quoted, self.columns))} FROM "{self.name}" '  # noqa: S608
             f"WHERE {condition} ORDER BY {order} {direction} NULLS LAST, {key} LIMIT ?"
         )
         return sql, [*parameters, -1 if limit is None else limit]
@@ -147,7 +147,7 @@ class Table:
     def _known(self, column: str) -> str:
         if column not in self._kinds:
             raise SettingsError(f"{self.projection.name} has no column {column!r}; it has {', '.join(self.public)}")
-        return f'"{column}"'
+        return quoted(column)
 
 
 def relationship_of(key: str) -> str:
@@ -156,12 +156,17 @@ def relationship_of(key: str) -> str:
 
 
 def _upsert(name: str, key: str, columns: Sequence[str]) -> str:
-    quoted = [f'"{column}"' for column in columns]
-    changes = ", ".join(f"{column} = excluded.{column}" for column in quoted if column != key)
+    names = [quoted(column) for column in columns]
+    changes = ", ".join(f"{column} = excluded.{column}" for column in names if column != key)
     return (
-        f"INSERT INTO {name} ({', '.join(quoted)}) VALUES ({marks(len(quoted))}) "  # noqa: S608
+        f"INSERT INTO {name} ({', '.join(names)}) VALUES ({marks(len(names))}) "  # noqa: S608
         f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
     )
+
+
+def quoted(name: str) -> str:
+    """A table or column as SQL takes it, whatever word it is."""
+    return f'"{name}"'
 
 
 def marks(count: int) -> str:

@@ -1,0 +1,155 @@
+"""A projection that shows every mistake of the machinery around it, a log in memory, and what stands in the tables.
+
+``chains`` has two rows a relationship, each with a digest chained over its events in order: one lost, repeated or swapped event shows for
+ever. Its rows tell the moment they were published for. An event's id says what it does: ``remove-...`` removes the row; one in ``poison``
+fails half done.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterable
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from ledger.interface import Head
+from ledger.ledger import Ledger
+from projections.projection import Projection
+from schemas.touchpoint import EPOCH, LEDGER_SUBJECT, Recorded, Stored, Touchpoint
+
+SECOND = 1_000_000
+
+
+class Row(msgspec.Struct, frozen=True):
+    chain: str
+    events: int
+    digest: str
+    moment_us: int
+    even: bool
+    half: float | None
+    last: tuple[str, ...]
+
+
+class State(msgspec.Struct):
+    chain: str
+    events: int = 0
+    digest: str = ""
+    last: str = ""
+
+
+def key(event: Recorded) -> str | None:
+    """The relationship's main row, or its second one for every third event."""
+    if event.relationship == LEDGER_SUBJECT:
+        return None
+    return f"{event.relationship}#second" if event.version % 3 == 0 else event.relationship
+
+
+def chains(
+    poison: Callable[[str], bool] = lambda _: False,
+    *,
+    publish: Callable[[State, int], Row] | None = None,
+    version: int = 1,
+    name: str = "chains",
+    ticks: bool = True,
+) -> Projection:
+    """The projection; ``poison`` says of an event's id that it cannot be folded."""
+
+    def fold(state: State | None, event: Recorded) -> State | None:
+        state = state or State(cast("str", key(event)))
+        state.digest = hashlib.sha256(f"{state.digest} {event.position} {event.id}".encode()).hexdigest()
+        if poison(event.id):
+            raise RuntimeError(f"poisoned by {event.id}")
+        state.events += 1
+        state.last = event.id
+        return None if event.id.startswith("remove-") else state
+
+    return Projection(name, version, Row, State, key, fold, publish or row, ticks=ticks, index=("events", "even,events"))
+
+
+def row(state: State, moment_us: int) -> Row:
+    half = state.events / 2 if state.events > 1 else None
+    return Row(state.chain, state.events, state.digest, moment_us, state.events % 2 == 0, half, (state.last, "last"))
+
+
+def event_bytes(id_: str) -> bytes:
+    """A CloudEvent with nothing but what must be there."""
+    return msgspec.json.encode({"id": id_, "source": "test", "time": EPOCH})
+
+
+class Log:
+    """A ledger in memory, as far as a reader sees it. Each event is recorded a second after the one before."""
+
+    def __init__(self) -> None:
+        self.events: list[Stored] = []
+        self._versions: dict[str, count[int]] = {}
+
+    def add(self, relationship: str, id_: str, *, type_: str = "relationship.contact.v0", event: bytes | None = None) -> None:
+        version = next(self._versions.setdefault(relationship, count(1)))
+        position = len(self.events) + 1
+        self.events.append(Stored(position, relationship, version, type_, position * SECOND, event or event_bytes(id_)))
+
+    def add_many(self, count_: int, *, relationships: int = 5) -> None:
+        for _ in range(count_):
+            number = len(self.events) + 1
+            self.add(f"customer/c{number * 7 % relationships}", f"e{number}")
+
+    def close_day(self) -> int:
+        """Returns the moment at which it was recorded."""
+        day = {"id": f"day-{len(self.events)}", "source": "test", "time": EPOCH, "data": {"day": "1970-01-01"}}
+        self.add(LEDGER_SUBJECT, "", type_="ledger.day-closed.v1", event=msgspec.json.encode(day))
+        return self.events[-1].recorded_us
+
+    def head(self) -> Head:
+        return Head(self.events[-1].position, self.events[-1].recorded_us) if self.events else Head(0, 0)
+
+    def read(self, *, after: int, limit: int) -> list[Stored]:
+        return self.events[after : after + limit]
+
+    def history(self, relationship: str, *, after_version: int = 0, limit: int | None = None) -> list[Stored]:
+        return [one for one in self.events if one.relationship == relationship and one.version > after_version][:limit]
+
+    def wait(self, after: int, timeout_s: float) -> bool:  # noqa: ARG002  # it has what it has
+        return len(self.events) > after
+
+    @property
+    def ledger(self) -> Ledger:
+        return cast("Ledger", self)
+
+
+def touchpoint(relationship: str, id_: str) -> Touchpoint:
+    """For a real ledger."""
+    return Touchpoint("test", id_, "relationship.contact.v0", relationship, event_bytes(id_))
+
+
+def table(path: Path, name: str = "chains") -> list[tuple[Any, ...]]:
+    """Every cell of a table, as bytes in the file."""
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()
+    connection.close()
+    return rows
+
+
+def parked(path: Path) -> list[tuple[str, str, int]]:
+    """What is parked, from where."""
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT relationship, error, position FROM parked ORDER BY 1").fetchall()
+    connection.close()
+    return rows
+
+
+def naive(events: Iterable[Stored], projection: Projection) -> dict[str, tuple[State, int]]:
+    """State and last position of every row, folded with none of the machinery."""
+    rows: dict[str, tuple[State, int]] = {}
+    for one in events:
+        id_ = msgspec.json.decode(one.event)["id"]
+        event = Recorded(one.position, one.relationship, one.version, one.type, one.recorded_us, 0, "test", id_, None, None)
+        name = projection.key(event)
+        if name is not None:
+            state = projection.fold(rows[name][0] if name in rows else None, event)
+            if state is None:
+                rows.pop(name, None)
+            else:
+                rows[name] = state, one.position
+    return rows

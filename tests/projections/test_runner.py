@@ -1,0 +1,515 @@
+"""The worker: the same log gives the same rows, whatever the batches, crashes and failures on the way."""
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.ledger import Ledger
+from projections import keeper as keeper_module
+from projections.folding import Folding
+from projections.keeper import Keeper, Retried
+from projections.projection import Projection
+from projections.runner import Runner
+from projections.tables import Table
+from projections.views import Views
+from schemas.errors import StoreUnavailableError
+from schemas.records import recorded
+from tests.projections.chains import SECOND, Log, Row, State, chains, naive, parked, row, table, touchpoint
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 20.0
+
+
+class House:
+    """A log in memory, and its views in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log, self.path = Log(), folder / "views.db"
+        self.views = Views.open(self.path)
+
+    def runner(self, *projections: Projection, clock: Callable[[], int] = lambda: 0) -> Runner:
+        return Runner(self.log.ledger, self.views, projections or (chains(),), clock=clock)
+
+    def catch_up(self, *projections: Projection) -> None:
+        """With a worker that lives no longer than this."""
+        runner = self.runner(*projections)
+        runner.catch_up()
+        runner.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    yield house
+    house.views.close()
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make reads, commits and sweeps so small that a short log has many."""
+    for name, value in {"READ_EVENTS": 7, "COMMIT_EVENTS": 21, "SWEEP_ROWS": 3}.items():
+        monkeypatch.setattr(keeper_module, name, value)
+
+
+def from_nothing(log: Log, *projections: Projection) -> tuple[list[tuple[Any, ...]], list[tuple[str, str, int]]]:
+    """The table that one undisturbed pass over the log gives, and what it parks."""
+    with TemporaryDirectory() as folder:
+        house = House(Path(folder))
+        house.log = log
+        house.catch_up(*projections)
+        house.views.close()
+        return table(house.path), parked(house.path)
+
+
+def test_rows_are_the_fold_of_their_events(house: House) -> None:
+    house.log.add_many(200)
+    house.catch_up()
+    expected = naive(house.log.events, chains())
+    rows = list(house.views.select(chains(), state=True))
+    assert {one.state.chain: (one.state, one.position) for one in rows} == expected
+    assert all(one.row == row(one.state, one.position * SECOND) and one.evaluated_us == one.position * SECOND for one in rows)
+    assert [(one.name, one.position, one.lag, one.parked) for one in house.views.status(head=205)] == [("chains", 200, 5, 0)]
+
+
+events = st.tuples(st.sampled_from("abc"), st.sampled_from(["add", "add", "remove", "poison", "day"]))
+moves = st.lists(
+    st.one_of(
+        st.lists(events, max_size=30),
+        st.sampled_from(["once", "catch up", "new process", "rebuild"]),
+        st.integers(0, 5),  # killed in a commit, after so many
+    ),
+    max_size=20,
+)
+
+
+@given(moves=moves, cached_rows=st.integers(1, 4), sizes=st.tuples(st.integers(1, 9), st.integers(1, 20), st.integers(1, 3)))
+def test_batches_crashes_and_rebuilds_do_not_change_the_rows(
+    moves: list[str | int | list[tuple[str, str]]], cached_rows: int, sizes: tuple[int, int, int]
+) -> None:
+    broken = chains(lambda id_: id_.startswith("poison"))
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        for name, value in zip(("READ_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True):
+            patch.setattr(keeper_module, name, value)
+        house = House(Path(folder))
+        runner = house.runner(broken)
+        for move in moves:
+            match move:
+                case list():
+                    for relationship, what in move:
+                        house.log.add(f"customer/{relationship}", f"{what}-{len(house.log.events)}")
+                        if what == "day":
+                            house.log.close_day()
+                case int():
+                    runner.close()
+                    runner = house.runner(broken, clock=killer(move))
+                    with pytest.raises(Killed):
+                        while True:
+                            runner.run_once()
+                            house.log.add_many(1)
+                    runner.close()
+                    runner = house.runner(broken)
+                case "once":
+                    runner.run_once()
+                case "catch up":
+                    runner.catch_up()
+                case "rebuild":
+                    runner.prepare()
+                    assert [one.comparison and one.comparison.equal for one in runner.rebuild(["chains"])] == [True]
+                case "new process":
+                    runner.close()
+                    runner = house.runner(broken)
+        runner.catch_up()
+        runner.close()
+        assert (table(house.path), parked(house.path)) == from_nothing(house.log, broken)
+        house.catch_up(chains())
+        assert (table(house.path), parked(house.path)) == from_nothing(house.log)
+        house.views.close()
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL in the middle of a commit."""
+
+
+def killer(commits: int) -> Callable[[], int]:
+    """A clock that ends the process. It is read in every commit, after the rows are written."""
+    ticks = count()
+
+    def clock() -> int:
+        if next(ticks) >= commits:
+            raise Killed
+        return 0
+
+    return clock
+
+
+@pytest.mark.usefixtures("small")
+def test_a_failing_event_parks_its_relationship_in_order_and_the_others_flow(house: House) -> None:
+    house.log.add_many(100)
+    poisoned = [one for one in house.log.events if one.relationship == "customer/c3"][5].position
+    broken = chains(lambda id_: id_ == f"e{poisoned}")
+    house.catch_up(broken)
+    house.log.add_many(50)
+    house.catch_up(broken)
+
+    flowing = [one for one in house.log.events if one.relationship != "customer/c3" or one.position < poisoned]
+    assert {one.state.chain: (one.state, one.position) for one in house.views.select(chains(), state=True)} == naive(flowing, chains())
+    (waiting,) = house.views.parked()
+    assert (waiting.projection, waiting.relationship, waiting.position) == ("chains", "customer/c3", poisoned)
+    assert (waiting.error, waiting.attempts) == ("RuntimeError", 3)  # when built, and at the start of each worker
+    assert waiting.message.startswith(f"poisoned by e{poisoned} (chains.py:")
+    assert house.views.status(head=150)[0].parked == 1
+
+
+@pytest.mark.usefixtures("small")
+def test_parked_events_are_folded_in_order_when_the_fold_is_mended(house: House) -> None:
+    house.log.add_many(100)
+    house.catch_up(chains(lambda id_: int(id_[1:]) % 40 == 13))
+    house.log.add_many(100)
+    house.log.close_day()
+    house.catch_up(chains(lambda id_: int(id_[1:]) % 40 == 13))
+    assert parked(house.path) != []
+    house.catch_up()
+    assert parked(house.path) == []
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+def test_a_retry_that_fails_further_on_keeps_what_went_well(house: House) -> None:
+    for number in range(10):
+        house.log.add("customer/a", f"e{number}")
+    house.catch_up(chains(lambda id_: id_ in {"e2", "e6"}))
+    assert parked(house.path) == [("customer/a", "RuntimeError", 3)]
+    house.catch_up(chains(lambda id_: id_ == "e6"))
+    assert parked(house.path) == [("customer/a", "RuntimeError", 7)]
+    assert {one.position for one in house.views.select(chains())} == {5, 6}
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("beside", [False, True], ids=["live", "built beside"])
+@pytest.mark.parametrize(("chain", "nth"), [("customer/c3", 3), ("customer/c3#second", 8)])
+def test_a_row_that_cannot_be_published_parks_its_relationship(house: House, beside: bool, chain: str, nth: int) -> None:
+    def publish(state: State, moment_us: int) -> Row:
+        if state.events >= 3 and state.chain == chain:
+            raise ZeroDivisionError
+        return row(state, moment_us)
+
+    if not beside:
+        house.catch_up(chains(publish=publish))
+    for _ in range(20):
+        house.log.add_many(3)
+        if not beside:
+            house.catch_up(chains(publish=publish))
+    house.catch_up(chains(publish=publish))
+    third = [one.position for one in house.log.events if one.relationship == "customer/c3"][nth]  # of that row
+    assert parked(house.path) == [("customer/c3", "ZeroDivisionError", third)]
+    house.catch_up()
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+@pytest.mark.parametrize("value", [2**63, "\ud800"], ids=["too large an integer", "half a character"])
+def test_a_value_no_column_can_hold_parks_its_relationship(house: House, value: int | str) -> None:
+    def publish(state: State, moment_us: int) -> Row:
+        field = "events" if isinstance(value, int) else "digest"
+        return msgspec.structs.replace(row(state, moment_us), **{field: value} if state.events == 4 and state.chain.endswith("c3") else {})
+
+    house.catch_up(chains(publish=publish))
+    house.log.add_many(21)
+    house.catch_up(chains(publish=publish))
+    assert [one.relationship for one in house.views.parked()] == []  # four events of it were never the last
+    house.log.add_many(5)
+    house.catch_up(chains(publish=publish))
+    assert [one.relationship for one in house.views.parked()] == ["customer/c3"]
+    house.catch_up()
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+def test_an_event_that_cannot_be_read_parks_its_relationship(house: House) -> None:
+    house.log.add_many(20)
+    house.log.add("customer/c3", "damaged", event=b'{"id": ')
+    house.log.add_many(20)
+    house.catch_up()
+    assert parked(house.path) == [("customer/c3", "ValueError", 21)]
+    assert house.views.parked()[0].key is None
+    whole = [one for one in house.log.events if one.relationship != "customer/c3" or one.position < 21]
+    assert {one.state.chain: (one.state, one.position) for one in house.views.select(chains(), state=True)} == naive(whole, chains())
+
+
+def test_an_event_whose_row_cannot_be_told_parks_its_relationship(house: House) -> None:
+    def key(event: object) -> str | None:
+        if broken and event.id == "e9":  # type: ignore[attr-defined]
+            raise LookupError
+        return chains().key(event)  # type: ignore[arg-type]
+
+    broken = True
+    projection = msgspec.structs.replace(chains(), key=key)
+    house.log.add_many(30)
+    house.catch_up(projection)
+    assert parked(house.path) == [(house.log.events[8].relationship, "LookupError", 9)]
+    broken = False
+    house.catch_up(projection)
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_close_of_a_day_publishes_every_row_again(house: House) -> None:
+    still = chains(name="still", ticks=False)
+    house.log.add_many(30, relationships=20)
+    house.catch_up(chains(), still)
+    house.log.close_day()
+    newest = house.log.close_day()
+    house.log.add("customer/c3", "later")
+    house.catch_up(chains(), still)
+    assert {one.row.moment_us for one in house.views.select(chains())} == {newest, newest + SECOND}
+    assert all(one.row.moment_us == one.evaluated_us for one in house.views.select(chains()))
+    assert all(one.evaluated_us == one.position * SECOND for one in house.views.select(still))
+    assert {one.tick_us for one in house.views.status(head=33)} == {newest}
+
+
+@pytest.mark.usefixtures("small")
+def test_live_events_do_not_wait_for_the_close_of_a_day(house: House) -> None:
+    house.log.add_many(60, relationships=30)
+    house.catch_up()
+    tick_us = house.log.close_day()
+    runner = house.runner()
+    runner.run_once()
+    house.log.add("customer/c1", "live")
+    runner.run_once()
+    runner.close()
+    stale = [one for one in house.views.select(chains()) if one.evaluated_us < tick_us]
+    assert "live" in [one.state.last for one in house.views.select(chains(), state=True)]
+    assert len(stale) > 20
+    house.catch_up()  # another process goes on where this one was
+    assert not [one for one in house.views.select(chains()) if one.evaluated_us < tick_us]
+
+
+def test_a_row_that_fails_at_the_close_of_a_day_is_retried(house: House) -> None:
+    def publish(state: State, moment_us: int) -> Row:
+        if moment_us == tick_us and state.chain == "customer/c3":
+            raise ZeroDivisionError
+        return row(state, moment_us)
+
+    tick_us = 0
+    projection = chains(publish=publish)
+    house.log.add_many(40)
+    house.catch_up(projection)
+    tick_us = house.log.close_day()
+    house.catch_up(projection)
+    assert parked(house.path) == [("customer/c3", "ZeroDivisionError", 42)]  # events from there on wait
+    house.catch_up(projection)
+    assert house.views.parked()[0].attempts == 2
+    house.log.add_many(10)
+    house.catch_up()
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+def test_a_relationship_parked_at_an_event_stays_there_when_the_close_of_a_day_fails_too(house: House) -> None:
+    def publish(state: State, moment_us: int) -> Row:
+        if moment_us == tick_us and state.chain == "customer/c3":
+            raise ZeroDivisionError
+        return row(state, moment_us)
+
+    tick_us = 0
+    projection = chains({"e29"}.__contains__, publish=publish)
+    house.log.add_many(40)
+    house.catch_up(projection)
+    tick_us = house.log.close_day()
+    house.catch_up(projection)
+    assert parked(house.path) == [("customer/c3", "RuntimeError", 29)]
+    house.catch_up()
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_fold_that_fails_once_is_folded_again(house: House) -> None:
+    failures = {"e9", "e15", "e30"}
+
+    def poison(id_: str) -> bool:
+        once = id_ in failures
+        failures.discard(id_)
+        return once
+
+    house.catch_up()
+    house.log.add_many(60)
+    house.catch_up(chains(poison))
+    assert not failures
+    assert (table(house.path), parked(house.path)) == from_nothing(house.log)
+
+
+def test_a_worker_goes_on_with_what_it_retried_itself(house: House) -> None:
+    poison = {"e32", "e33"}
+    worker = house.runner(chains(poison.__contains__))
+    worker.catch_up()
+    for _ in range(20):
+        house.log.add_many(4)
+        worker.catch_up()
+    assert len(parked(house.path)) == 2
+    poison.clear()
+    assert worker.retry_parked() == Retried(freed=2, waiting=0)
+    for _ in range(10):
+        house.log.add_many(4)
+        worker.catch_up()
+    worker.close()
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+def test_states_in_memory_are_bounded(house: House) -> None:
+    house.catch_up()
+    house.log.add_many(500, relationships=600)
+    folding = Folding(Table(chains()), cached_rows=10, deferred=False)
+    connection = house.views.connect()
+    folding.fold(connection, [recorded(one) for one in house.log.events])
+    folding.write(connection, 0)
+    folding.committed()
+    connection.close()
+    assert [state.last for state in folding.states.values()] == [f"e{number}" for number in range(491, 501)]
+
+
+def test_a_full_disk_parks_nothing_and_loses_nothing(house: House) -> None:
+    house.log.add_many(50)
+    house.catch_up()
+    house.log.add_many(3000, relationships=2000)
+    keeper = Keeper(house.log.ledger, house.views, [chains()], clock=lambda: 0)
+    pages = keeper.connection.execute("PRAGMA page_count").fetchone()[0]
+    keeper.connection.execute(f"PRAGMA max_page_count = {pages + 3}")
+    with pytest.raises(StoreUnavailableError, match="full"):
+        keeper.catch_up()
+    keeper.connection.execute("PRAGMA max_page_count = 1000000")
+    keeper.catch_up()
+    keeper.close()
+    assert parked(house.path) == []
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+@pytest.mark.usefixtures("small")
+def test_two_keepers_of_the_same_tables_do_no_harm(house: House) -> None:
+    house.catch_up()
+    keepers = [Keeper(house.log.ledger, house.views, [chains()], clock=lambda: 0) for _ in range(2)]
+    for step in range(40):
+        house.log.add_many(step % 9)
+        if step % 11 == 0:
+            house.log.close_day()
+        (keepers[step % 2].sweep if step % 5 == 0 else keepers[step % 2].advance)()
+    keepers[0].catch_up()
+    for keeper in keepers:
+        keeper.close()
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+def test_parked_relationships_may_be_retried_beside_a_worker(house: House) -> None:
+    house.log.add_many(20)
+    poison = {"e3"}
+    worker = house.runner(chains(poison.__contains__))
+    worker.catch_up()
+    poison.clear()
+    other = Keeper(house.log.ledger, house.views, [chains()], clock=lambda: 0)
+    assert other.retry_parked() == Retried(freed=1, waiting=0)
+    house.log.add_many(20)
+    worker.catch_up()
+    worker.close()
+    other.close()
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
+def test_only_one_worker_has_the_lock(house: House) -> None:
+    lock = house.views.try_lock()
+    assert lock is not None
+    with lock:
+        assert Views(house.path).try_lock() is None
+    again = house.views.try_lock()
+    assert again is not None
+    again.release()
+
+
+def test_a_worker_follows_the_ledger_within_a_second_and_stops_when_told(tmp_path: Path) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db", clock=lambda: SECOND)
+    views = Views.open(tmp_path / "views.db")
+    runner, stop = Runner(ledger, views, [chains()], clock=lambda: 0), threading.Event()
+    worker = threading.Thread(target=runner.run, args=(stop,))
+    worker.start()
+    try:
+        eventually(lambda: views.progress().get("chains"))
+        for number in range(5):
+            ledger.append([touchpoint("customer/a", f"e{number}")])
+            eventually(lambda number=number: views.progress()["chains"].position > number, within_s=1.0)
+    finally:
+        stop.set()
+        worker.join(WITHIN_S)
+    assert not worker.is_alive()
+    runner.close()
+    views.close()
+    ledger.close()
+
+
+def test_a_worker_killed_again_and_again_leaves_the_rows_of_one_that_was_not(tmp_path: Path) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db", clock=iter(range(SECOND, 10**9)).__next__)
+    views = Views.open(tmp_path / "views.db")
+    rng, sent = random.Random(5), 0
+    for _ in range(12):
+        before = position(views)
+        worker = subprocess.Popen([sys.executable, "-m", "tests.projections.worker", tmp_path], cwd=ROOT)
+        try:
+            deadline = None
+            while deadline is None or time.monotonic() < deadline:
+                ledger.append([touchpoint(f"customer/c{at * 7 % 50}", f"e{at}") for at in range(sent, sent + 20)])
+                sent += 20
+                if deadline is None and position(views) > before:
+                    deadline = time.monotonic() + rng.uniform(0.0, 0.1)
+        finally:
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+    lock = views.try_lock()  # a killed worker has lost it
+    assert lock is not None
+    with lock:
+        runner = Runner(ledger, views, [chains()], clock=lambda: 0)
+        runner.catch_up()
+        (rebuilt,) = runner.rebuild(["chains"])
+        runner.close()
+    assert rebuilt.comparison is not None
+    assert rebuilt.comparison.equal
+    states = {one.state.chain: (one.state, one.position) for one in views.select(chains(), state=True)}
+    assert states == naive(everything(ledger), chains())
+    views.close()
+    ledger.close()
+
+
+def position(views: Views) -> int:
+    return max((at.position for at in views.progress().values() if at.status == "live"), default=-1)
+
+
+def everything(ledger: Ledger) -> Sequence[object]:
+    found = []
+    while batch := ledger.read(after=len(found), limit=1000):
+        found += batch
+    return found
+
+
+def eventually(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def test_a_foreign_reader_sees_rows_and_position_of_one_commit(house: House) -> None:
+    house.log.add_many(10)
+    house.catch_up()
+    with sqlite3.connect(house.path) as reader:
+        reader.execute("BEGIN")
+        before = reader.execute("SELECT position FROM projections").fetchone()
+        house.log.add_many(10)
+        house.catch_up()
+        assert reader.execute("SELECT max(position) FROM chains").fetchone() == before
+    reader.close()

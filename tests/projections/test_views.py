@@ -1,0 +1,258 @@
+"""views.db: what stands in it, and typed reads."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projections.keeper import Keeper
+from projections.projection import Projection
+from projections.rebuild import rebuild
+from projections.tables import Table
+from projections.views import ViewRow, Views
+from schemas.errors import NotFoundError, SettingsError, StoreNewerError, StoreUnavailableError
+from tests.projections.chains import Log, chains
+
+COLORS: tuple[str | None, ...] = ("red", "green", 'bl"ue', None)
+
+
+class Nested(msgspec.Struct, frozen=True):
+    name: str
+    at: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One column of every kind."""
+
+    thing: str
+    number: int
+    color: str | None
+    share: float | None
+    on: bool
+    perhaps: bool | None
+    side: Literal["us", "them"]
+    nested: Nested | None
+    many: tuple[Nested, ...]
+    words: dict[str, float]
+
+
+class State(msgspec.Struct):
+    thing: str
+    number: int
+
+
+def publish(state: State, _moment_us: int) -> Row:
+    number = state.number
+    color = COLORS[number % 4]
+    nested = Nested("Bäckerei 🥐\x00", number)
+    share = None if number % 5 == 0 else number % 7 / 4
+    return Row(
+        state.thing,
+        number,
+        color,
+        share,
+        on=number % 2 == 0,
+        perhaps=(True, False, None)[number % 3],
+        side="us" if number % 2 else "them",
+        nested=None if number % 3 == 0 else nested,
+        many=(nested,) * (number % 3),
+        words={"a": number / 3},
+    )
+
+
+THINGS = Projection(
+    "things",
+    version=3,
+    row=Row,
+    state=State,
+    key=lambda event: event.relationship,
+    fold=lambda state, event: State(event.relationship, (state.number if state else 0) + event.position),
+    publish=publish,
+    index=("color,share", "number"),
+)
+
+
+def filled(path: Path, rows: int) -> Views:
+    """Views with as many things, numbered from 1."""
+    log, views = Log(), Views.open(path)
+    for number in range(1, rows + 1):
+        log.add(f"customer/c{number * 7919 % 10_007}", f"e{number}")
+    rebuild(log.ledger, views, [THINGS], names=["things"], clock=lambda: 5)
+    return views
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
+    views = filled(tmp_path_factory.mktemp("views") / "views.db", 60)
+    yield views
+    views.close()
+
+
+def every(views: Views) -> list[ViewRow]:
+    return list(views.select(THINGS, state=True))
+
+
+def test_a_row_is_read_as_it_was_published(views: Views) -> None:
+    rows = every(views)
+    assert len(rows) == 60
+    for one in rows:
+        assert one.row == publish(one.state, 0)
+        assert views.get(THINGS, one.row.thing) == one
+        assert one.evaluated_us == one.position * 1_000_000
+    assert views.get(THINGS, "customer/nobody") is None
+
+
+def test_people_find_plain_columns_of_the_right_kind(views: Views) -> None:
+    with sqlite3.connect(views.path) as connection:
+        columns = [(name, kind, key) for _, name, kind, _, _, key in connection.execute("PRAGMA table_info(things)")]
+        (words,) = connection.execute("SELECT words ->> 'a' FROM things WHERE number = 3").fetchone()
+    connection.close()
+    assert columns == [
+        ("thing", "TEXT", 1),
+        ("number", "INTEGER", 0),
+        ("color", "TEXT", 0),
+        ("share", "REAL", 0),
+        ("on", "INTEGER", 0),
+        ("perhaps", "INTEGER", 0),
+        ("side", "TEXT", 0),
+        ("nested", "TEXT", 0),
+        ("many", "TEXT", 0),
+        ("words", "TEXT", 0),
+        ("evaluated_us", "INTEGER", 0),
+        ("recorded_us", "INTEGER", 0),
+        ("position", "INTEGER", 0),
+        ("state", "BLOB", 0),
+    ]
+    assert words == 1.0
+
+
+@given(
+    where=st.fixed_dictionaries(
+        {},
+        optional={
+            "color": st.one_of(st.sampled_from(COLORS), st.lists(st.sampled_from(COLORS), max_size=3)),
+            "on": st.booleans(),
+            "number": st.sets(st.integers(0, 60)),
+        },
+    ),
+    order_by=st.sampled_from([None, "number", "color", "share", "side"]),
+    descending=st.booleans(),
+    limit=st.integers(1, 7),
+)
+def test_pages_give_each_matching_row_once_and_in_order(
+    views: Views, where: dict[str, Any], order_by: str | None, descending: bool, limit: int
+) -> None:
+    def matches(row: Row) -> bool:
+        return all(getattr(row, column) in (wanted if isinstance(wanted, list | set) else [wanted]) for column, wanted in where.items())
+
+    column = order_by or "thing"
+    rows = sorted((one.row for one in every(views) if matches(one.row)), key=lambda row: row.thing)
+    present = sorted((row for row in rows if getattr(row, column) is not None), key=lambda row: getattr(row, column), reverse=descending)
+    expected = present + [row for row in rows if getattr(row, column) is None]
+
+    found: list[Row] = []
+    while page := page_after(views, found, where=where, order_by=order_by, descending=descending, limit=limit):
+        found += page
+    assert found == expected
+    assert [one.row for one in views.select(THINGS, where=where, order_by=order_by, descending=descending)] == expected
+
+
+def page_after(views: Views, found: Sequence[Row], **query: Any) -> list[Row]:
+    return [one.row for one in views.select(THINGS, after=found[-1].thing if found else None, **query)]
+
+
+def test_only_known_columns_can_be_asked_for(views: Views) -> None:
+    for query in ({"where": {"state": b""}}, {"where": {"1=1; --": 1}}, {"order_by": 'number" DESC; DROP TABLE things; --'}):
+        with pytest.raises(SettingsError, match="things has no column .*; it has thing, number, "):
+            views.select(THINGS, **query)
+    with pytest.raises(NotFoundError, match="customer/nobody"):
+        views.select(THINGS, after="customer/nobody")
+
+
+def test_a_page_is_found_with_the_index(views: Views) -> None:
+    sql, parameters = Table(THINGS).select(where={"color": "red"}, order_by="share", descending=True, limit=5)
+    with sqlite3.connect(views.path) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+    connection.close()
+    assert "SEARCH things USING INDEX things_color_share_1 (color=?)" in plan
+
+
+def test_a_reader_goes_on_with_what_it_began(tmp_path: Path) -> None:
+    log, views = Log(), Views.open(tmp_path / "views.db")
+    log.add_many(40, relationships=40)
+    rebuild(log.ledger, views, [THINGS], names=["things"], clock=lambda: 0)
+    rows = views.select(THINGS)
+    first = next(rows)
+    log.add_many(40, relationships=40)
+    keeper = Keeper(log.ledger, views, [THINGS], clock=lambda: 0)
+    keeper.catch_up()
+    keeper.close()
+    assert max(one.position for one in [first, *rows]) == 40
+    assert max(one.position for one in views.select(THINGS)) == 80
+    views.close()
+
+
+def test_any_thread_may_read(views: Views) -> None:
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(len(every(views)))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [60] * 8
+
+
+def test_a_view_of_another_version_is_not_misread(views: Views) -> None:
+    newer = msgspec.structs.replace(THINGS, version=4)
+    with pytest.raises(StoreUnavailableError, match="view things is at version 3, this program reads version 4"):
+        views.get(newer, "customer/c1")
+    with pytest.raises(StoreUnavailableError, match="view chains was never built"):
+        views.select(chains())
+
+
+def test_a_state_of_another_shape_is_not_misread(tmp_path: Path) -> None:
+    class Other(msgspec.Struct):
+        thing: int
+
+    views = filled(tmp_path / "views.db", 3)
+    with pytest.raises(StoreUnavailableError, match="run `rledger rebuild things`"):
+        list(views.select(msgspec.structs.replace(THINGS, state=Other), state=True))
+    views.close()
+
+
+def test_a_column_of_the_runners_own_is_refused() -> None:
+    class Taken(msgspec.Struct):
+        thing: str
+        position: int
+
+    with pytest.raises(ValueError, match="column position belongs to the runner"):
+        Table(msgspec.structs.replace(THINGS, row=Taken))
+
+
+def test_views_of_a_newer_program_are_left_alone(tmp_path: Path) -> None:
+    filled(tmp_path / "views.db", 1).close()
+    with sqlite3.connect(tmp_path / "views.db") as connection:
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with pytest.raises(StoreNewerError):
+        Views.open(tmp_path / "views.db")
+
+
+def test_a_file_that_is_no_database_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "views.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(StoreUnavailableError, match="not a database.*delete it and it is rebuilt"):
+        Views.open(tmp_path / "views.db")
+    with pytest.raises(StoreUnavailableError):
+        Views.open(tmp_path / "nowhere" / "views.db")
+
+
+def test_status_tells_how_far_each_view_is(views: Views) -> None:
+    (status,) = views.status(head=100)
+    assert (status.name, status.version, status.status, status.position, status.lag) == ("things", 3, "live", 60, 40)
+    assert (status.parked, status.updated_us, status.tick_us) == (0, 5, 0)
