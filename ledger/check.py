@@ -22,13 +22,13 @@ class Findings(msgspec.Struct):
     """What a store found out about itself, reading all of its indexes: about a second a million events."""
 
     place: str
-    head: int  # position that the head row tells
-    highest: int  # position of the last event
-    count: int  # of events
-    gaps: list[int]  # the first positions that are missing, NAMED_MAX at most
-    uneven: list[str]  # relationships whose versions are not 1, 2, 3 ..., NAMED_MAX at most
-    unguarded: list[str]  # triggers that are missing, switched off or altered
-    damage: list[str]  # the database's own words on its pages and indexes
+    head: int = 0  # position that the head row tells
+    highest: int = 0  # position of the last event
+    count: int = 0  # of events
+    gaps: list[int] = []  # the first positions that are missing, NAMED_MAX at most
+    uneven: list[str] = []  # relationships whose versions are not 1, 2, 3 ..., NAMED_MAX at most
+    unguarded: list[str] = []  # triggers that are missing, switched off or altered
+    damage: list[str] = []  # the database's own words on its pages and indexes
 
 
 def problems(found: Findings) -> Iterator[Problem]:

@@ -108,7 +108,8 @@ TRIGGERS = frozenset(statement.split()[2] for statement in CREATE if statement.s
 
 def version(connection: Connection) -> int | None:
     """The schema version of the ledger in this database; None where there is none yet."""
-    if connection.execute("SELECT to_regclass('ledger.ledger_head')").fetchone() == (None,):
+    # Asked of the tables, not of to_regclass: that may remember for the whole transaction that there was none.
+    if connection.execute("SELECT FROM pg_tables WHERE schemaname = 'ledger' AND tablename = 'ledger_head'").fetchone() is None:
         return None
     ((found,),) = connection.execute("SELECT schema_version FROM ledger.ledger_head")
     return int(found)
@@ -124,10 +125,11 @@ def create(connection: Connection) -> None:
 
 def inspect(cursor: Cursor, place: str) -> Findings:
     """Find out what ``check`` judges. PostgreSQL looks for damage by tools of its own (amcheck, data checksums)."""
-    cursor.execute("SELECT position FROM ledger.ledger_head")
-    ((head,),) = cursor
-    cursor.execute("SELECT count(*), coalesce(max(notification_id), 0) FROM ledger.stored_events")
-    ((count, highest),) = cursor
+    cursor.execute(  # in one statement, so that all three are of one moment
+        "SELECT position, (SELECT coalesce(max(notification_id), 0) FROM ledger.stored_events),"
+        " (SELECT count(*) FROM ledger.stored_events) FROM ledger.ledger_head"
+    )
+    ((head, highest, count),) = cursor
     cursor.execute(
         "SELECT position + 1 FROM (SELECT 0 AS position UNION ALL SELECT notification_id FROM ledger.stored_events) AS event"
         " WHERE position < %s AND NOT EXISTS (SELECT FROM ledger.stored_events WHERE notification_id = event.position + 1) LIMIT %s",
@@ -145,4 +147,4 @@ def inspect(cursor: Cursor, place: str) -> Findings:
         " WHERE relnamespace = 'ledger'::regnamespace AND tgenabled IN ('O', 'A')"
     )
     unguarded = sorted(TRIGGERS - {name for (name,) in cursor})
-    return Findings(place, head, highest, count, gaps, uneven, unguarded, [])
+    return Findings(place, head, highest, count, gaps=gaps, uneven=uneven, unguarded=unguarded)

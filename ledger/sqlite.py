@@ -30,7 +30,7 @@ from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreNewe
 from schemas.touchpoint import Stored
 
 LOCK_TIMEOUT_S = 30.0  # how long an append waits for another process's
-LOCK_RETRY_S = 0.001  # SQLite's own busy handler sleeps up to 0.1 s and loses every race against a busy writer
+LOCK_RETRY_S = 0.001  # between two tries
 CACHE_KIB = 262_144  # of pages, for the writer: the indexes stay in memory; a fifth faster than the default
 CHECKPOINT_PAGES = 16_000  # of 4 KiB: the write-ahead log is copied back every 64 MB; every 4 MB takes half as long again
 POLL_MIN_S, POLL_MAX_S = 0.001, 0.010  # how often a waiting reader looks for what other processes wrote
@@ -68,8 +68,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             with self._reading() as reader:
                 self._recognise(reader)
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            _make_file(path)
             with self._telling():
                 self._writer = self._open_writer()
 
@@ -183,13 +182,13 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         return writer
 
     def _set_up(self, writer: sqlite3.Connection) -> None:
-        if writer.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+        writer.execute("PRAGMA busy_timeout = 0")  # it is _waiting_for_others that waits
+        if _waiting_for_others(writer, "PRAGMA journal_mode = WAL").fetchone() != ("wal",):
             raise StoreUnavailableError(f"{self.path} is on a disk without shared memory (a network folder?): put it on a local one")
         writer.execute("PRAGMA synchronous = FULL")
         writer.execute("PRAGMA fullfsync = ON")  # macOS: down to the disk itself
         writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        writer.execute("PRAGMA busy_timeout = 0")  # from here on _transaction waits
 
     def construct_create_table_statements(self) -> list[str]:
         """Our tables in place of eventsourcing's; its ``_create_table`` marks ``tracking`` as being of its current form."""
@@ -197,9 +196,9 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
 
     def _recognise(self, connection: sqlite3.Connection) -> bool:
         """Whether the file holds a ledger already; an empty file holds none yet."""
+        ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema")  # first: another process may be creating them
         ((application,),) = connection.execute("PRAGMA application_id")
         ((version,),) = connection.execute("PRAGMA user_version")
-        ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema")
         if tables and application != schema.APPLICATION_ID:
             raise SettingsError(f"{self.path} is a SQLite file but not a ledger: name another one")
         if version > schema.SCHEMA_VERSION:
@@ -209,15 +208,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     @contextlib.contextmanager
     def _transaction(self, writer: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         """One writing transaction, waiting for other processes' at its beginning only."""
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
-        while True:
-            try:
-                writer.execute("BEGIN IMMEDIATE")
-                break
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(LOCK_RETRY_S)
+        _waiting_for_others(writer, "BEGIN IMMEDIATE")
         try:
             yield writer
             writer.execute("COMMIT")
@@ -266,6 +257,30 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             dict(_lookup(writer, _OFFSETS, list(streams))),
             dict(_lookup(writer, _REPLAYED, numbers)),
         )
+
+
+def _make_file(path: Path) -> None:
+    """Make sure there is a file, readable by its owner alone; SQLite gives its helpers beside it the same mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreUnavailableError(f"{path} cannot be used ({error}): check the path, the disk and its permissions") from error
+
+
+def _waiting_for_others(writer: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+    """Execute ``statement`` once no other process is in its way, for ``LOCK_TIMEOUT_S`` at most.
+
+    SQLite's own waiting sleeps up to 0.1 s, so that it loses every race against a busy writer, and there is none for the journal mode.
+    """
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            return writer.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(LOCK_RETRY_S)
 
 
 # Python gives other threads their turn at every row that SQLite returns or inserts, and may then wait 5 ms for its own: many versions

@@ -102,9 +102,12 @@ TRIGGERS = {statement.split()[2]: statement for statement in CREATE if statement
 
 
 def inspect(reader: sqlite3.Connection, place: str) -> Findings:
-    """Find out what ``check`` judges."""
-    ((head,),) = reader.execute("SELECT position FROM ledger_head")
-    ((count, highest),) = reader.execute("SELECT count(*), coalesce(max(rowid), 0) FROM stored_events")
+    """Find out what ``check`` judges; nothing more where pages are damaged."""
+    if damage := _damage(reader):
+        return Findings(place, damage=damage)
+    ((head, highest, count),) = reader.execute(  # in one statement, so that all three are of one moment
+        "SELECT position, (SELECT coalesce(max(rowid), 0) FROM stored_events), (SELECT count(*) FROM stored_events) FROM ledger_head"
+    )
     gaps = reader.execute(
         "SELECT rowid + 1 FROM (SELECT 0 AS rowid UNION ALL SELECT rowid FROM stored_events) AS event WHERE rowid < ?1"
         " AND NOT EXISTS (SELECT 1 FROM stored_events WHERE rowid = event.rowid + 1) LIMIT ?2",
@@ -115,14 +118,22 @@ def inspect(reader: sqlite3.Connection, place: str) -> Findings:
         " HAVING count(*) <> max(originator_version) OR min(originator_version) <> 1 LIMIT ?",
         (NAMED_MAX,),
     )
-    found = dict(reader.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall())
+    triggers = dict(reader.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall())
     return Findings(
         place,
         head,
         highest,
         count,
-        [position for (position,) in gaps],
-        [relationship for (relationship,) in uneven],
-        sorted(name for name, statement in TRIGGERS.items() if found.get(name) != statement.strip()),
-        [words for (words,) in reader.execute("PRAGMA quick_check") if words != "ok"],
+        gaps=[position for (position,) in gaps],
+        uneven=[relationship for (relationship,) in uneven],
+        unguarded=sorted(name for name, statement in TRIGGERS.items() if triggers.get(name) != statement.strip()),
     )
+
+
+def _damage(reader: sqlite3.Connection) -> list[str]:
+    try:
+        return [words for (words,) in reader.execute("PRAGMA quick_check") if words != "ok"]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return [str(error)]
