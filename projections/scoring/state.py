@@ -7,12 +7,11 @@ to each sum, so that the sums as they were at the start of any of these days can
 
 import msgspec
 
-from projections.scoring.cases import Case, Mark
+from projections.scoring.cases import Case, Mark, book
 from projections.scoring.cases.case import mark
 from projections.scoring.evidence import DAY_US, Evidence, kept
 from projections.scoring.models import Model
 from schemas.catalogue import Action, Closed, Money, Opened, OrderPlaced, Purchase
-from schemas.identity import identity
 from schemas.touchpoint import Recorded
 
 SLOT_BITS = 5  # ``recent`` is keyed by (days since 1970 UTC) << SLOT_BITS | place in ``sums``
@@ -76,8 +75,9 @@ def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
             if evidence is not None:
                 _add_evidence(state, number, evidence, kept(at, half_life), _recent(at, recent_from))
     elif (case_type := model.cases.get(type(data))) is not None:
-        _tell(state, case_type, event, model)
-        if len(state.cases) > model.policy.model.cases_kept:
+        if not book.tell(state.cases, state.settled, case_type, event, model.policy):
+            state.unused += 1
+        elif len(state.cases) > model.policy.model.cases_kept:
             _settle(state, model, recent_from)
     elif not _remember(state, event, model, recent_from):
         state.unused += 1
@@ -87,33 +87,16 @@ def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
     return state
 
 
-def _tell(state: State, case_type: type[Case], event: Recorded, model: Model) -> None:
-    key = case_type.key(event.data)  # type: ignore[arg-type]  # the model's table pairs each data with its case
-    case = state.cases.get(key)
-    if case is None:
-        if state.settled and _number(key) in state.settled:
-            state.unused += 1
-            return
-        case = state.cases[key] = case_type()
-    case.take(event, event.data, model.policy)  # type: ignore[arg-type]
-
-
 def _settle(state: State, model: Model, recent_from: int) -> None:
-    """Turn the closed case that ended first into plain sums; its evidence no longer changes."""
-    closed = [(ended, key) for key, case in state.cases.items() if (ended := case.closed_us) is not None]
-    if not closed:
+    """Turn the closed case that ended first into plain sums."""
+    found = book.settle(state.cases, state.settled)
+    if found is None:
         return
-    ended, key = min(closed)
-    state.settled[_number(key)] = ended
-    for item in state.cases.pop(key).items(ended, model.kind, model.policy):
+    case, ended = found
+    for item in case.items(ended, model.kind, model.policy):
         number = model.numbers[item.dimension]
         factor = kept(item.at_us, model.dimensions[number].half_life_us)
         _add_evidence(state, number, Evidence(item.plus, item.minus, item.ours), factor, _recent(item.since_us, recent_from))
-
-
-def _number(key: str) -> int:
-    """A number for a case's key, eight bytes where the key may have two hundred."""
-    return int.from_bytes(identity(key, "")[:8], "big")
 
 
 def _remember(state: State, event: Recorded, model: Model, recent_from: int) -> bool:
