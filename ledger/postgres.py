@@ -88,7 +88,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
                     unsure = made
                     cursor.execute("COMMIT")
                     return made.outcomes
-            except psycopg.OperationalError:
+            except psycopg.Error:
                 if self._rolled_back() or time.monotonic() > deadline:
                     raise
                 time.sleep(PAUSE_S)

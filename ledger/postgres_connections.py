@@ -79,7 +79,7 @@ def told(place: str, error: Exception) -> LedgerError | None:
                 f"the head of the ledger in {place} has been locked by another session for {LOCK_TIMEOUT_S} s; nothing was appended: "
                 "end that session (pg_stat_activity shows it), then try again"
             )
-        case psycopg.OperationalError() | psycopg.InterfaceError():
+        case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.errors.IdleInTransactionSessionTimeout():
             return StoreUnavailableError(
                 f"{place} cannot be used now ({str(cause).strip()}): check the server, then try again; "
                 "should the last append have come through after all, appending it again changes nothing"
