@@ -6,6 +6,7 @@ columns are true for (0: not published yet, only while a table is being built), 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -28,6 +29,10 @@ class Table:
         kinds = {field.name: _kind(inspect.type_info(field.type)) for field in fields}
         if taken := kinds.keys() & BOOKKEEPING.keys():
             raise ValueError(f"projection {projection.name}: column {min(taken)} belongs to the runner; name the field otherwise")
+        self.indexes = [[column.strip() for column in columns.split(",")] for columns in projection.index]
+        for column in chain.from_iterable(self.indexes):
+            if column not in kinds:  # SQLite would take the name for a text
+                raise ValueError(f"projection {projection.name} has no column {column} to index")
         self.projection = projection
         self.name = projection.name + (BESIDE if beside else "")
         self.public = tuple(kinds)
@@ -60,9 +65,8 @@ class Table:
 
     def index(self, db: sqlite_utils.Database, build: int) -> None:
         """Make the indexes; ``build`` keeps their names apart from those of the table this one will replace."""
-        for columns in self.projection.index:
-            names = [column.strip() for column in columns.split(",")]
-            db.table(self.name).create_index(names, index_name=f"{self.projection.name}_{'_'.join(names)}_{build}")
+        for columns in self.indexes:
+            db.table(self.name).create_index(columns, index_name=f"{self.projection.name}_{'_'.join(columns)}_{build}")
 
     def encode(self, row: msgspec.Struct) -> tuple[Any, ...]:
         """The row's public columns as SQLite takes them."""

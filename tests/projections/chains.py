@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import msgspec
@@ -17,6 +18,8 @@ import msgspec
 from ledger.interface import Head
 from ledger.ledger import Ledger
 from projections.projection import Projection
+from projections.runner import Runner
+from projections.views import Views
 from schemas.touchpoint import EPOCH, LEDGER_SUBJECT, Recorded, Stored, Touchpoint
 
 SECOND = 1_000_000
@@ -153,3 +156,30 @@ def naive(events: Iterable[Stored], projection: Projection) -> dict[str, tuple[S
             else:
                 rows[name] = state, one.position
     return rows
+
+
+class House:
+    """A log in memory, and its views in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log, self.path = Log(), folder / "views.db"
+        self.views = Views.open(self.path)
+
+    def runner(self, *projections: Projection, clock: Callable[[], int] = lambda: 0) -> Runner:
+        return Runner(self.log.ledger, self.views, projections or (chains(),), clock=clock)
+
+    def catch_up(self, *projections: Projection) -> None:
+        """With a worker that lives no longer than this."""
+        runner = self.runner(*projections)
+        runner.catch_up()
+        runner.close()
+
+
+def from_nothing(log: Log, *projections: Projection) -> tuple[list[tuple[Any, ...]], list[tuple[str, str, int]]]:
+    """The table that one undisturbed pass over the log gives, and what it parks."""
+    with TemporaryDirectory() as folder:
+        house = House(Path(folder))
+        house.log = log
+        house.catch_up(*projections)
+        house.views.close()
+        return table(house.path), parked(house.path)

@@ -7,11 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 import pytest
@@ -28,51 +26,11 @@ from projections.tables import Table
 from projections.views import Views
 from schemas.errors import StoreUnavailableError
 from schemas.records import recorded
-from tests.projections.chains import SECOND, Log, Row, State, chains, naive, parked, row, table, touchpoint
+from schemas.touchpoint import Stored
+from tests.projections.chains import SECOND, House, Log, Row, State, chains, from_nothing, naive, parked, row, table, touchpoint
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 20.0
-
-
-class House:
-    """A log in memory, and its views in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.log, self.path = Log(), folder / "views.db"
-        self.views = Views.open(self.path)
-
-    def runner(self, *projections: Projection, clock: Callable[[], int] = lambda: 0) -> Runner:
-        return Runner(self.log.ledger, self.views, projections or (chains(),), clock=clock)
-
-    def catch_up(self, *projections: Projection) -> None:
-        """With a worker that lives no longer than this."""
-        runner = self.runner(*projections)
-        runner.catch_up()
-        runner.close()
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    yield house
-    house.views.close()
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make reads, commits and sweeps so small that a short log has many."""
-    for name, value in {"READ_EVENTS": 7, "COMMIT_EVENTS": 21, "SWEEP_ROWS": 3}.items():
-        monkeypatch.setattr(keeper_module, name, value)
-
-
-def from_nothing(log: Log, *projections: Projection) -> tuple[list[tuple[Any, ...]], list[tuple[str, str, int]]]:
-    """The table that one undisturbed pass over the log gives, and what it parks."""
-    with TemporaryDirectory() as folder:
-        house = House(Path(folder))
-        house.log = log
-        house.catch_up(*projections)
-        house.views.close()
-        return table(house.path), parked(house.path)
 
 
 def test_rows_are_the_fold_of_their_events(house: House) -> None:
@@ -109,18 +67,11 @@ def test_batches_crashes_and_rebuilds_do_not_change_the_rows(
         for move in moves:
             match move:
                 case list():
-                    for relationship, what in move:
-                        house.log.add(f"customer/{relationship}", f"{what}-{len(house.log.events)}")
-                        if what == "day":
-                            house.log.close_day()
+                    append(house.log, move)
                 case int():
                     runner.close()
-                    runner = house.runner(broken, clock=killer(move))
                     with pytest.raises(Killed):
-                        while True:
-                            runner.run_once()
-                            house.log.add_many(1)
-                    runner.close()
+                        work_until_killed(house, broken, commits=move)
                     runner = house.runner(broken)
                 case "once":
                     runner.run_once()
@@ -144,16 +95,29 @@ class Killed(BaseException):
     """Stands for SIGKILL in the middle of a commit."""
 
 
-def killer(commits: int) -> Callable[[], int]:
-    """A clock that ends the process. It is read in every commit, after the rows are written."""
-    ticks = count()
+def work_until_killed(house: House, projection: Projection, *, commits: int) -> None:
+    """Die in a commit after so many others: the clock is read in each, after the rows are written."""
+    left = iter(range(commits))
 
     def clock() -> int:
-        if next(ticks) >= commits:
+        if next(left, None) is None:
             raise Killed
         return 0
 
-    return clock
+    runner = house.runner(projection, clock=clock)
+    try:
+        while True:
+            runner.run_once()
+            house.log.add_many(1)
+    finally:
+        runner.close()
+
+
+def append(log: Log, what_happens: Sequence[tuple[str, str]]) -> None:
+    for relationship, what in what_happens:
+        log.add(f"customer/{relationship}", f"{what}-{len(log.events)}")
+        if what == "day":
+            log.close_day()
 
 
 @pytest.mark.usefixtures("small")
@@ -293,6 +257,20 @@ def test_live_events_do_not_wait_for_the_close_of_a_day(house: House) -> None:
     assert len(stale) > 20
     house.catch_up()  # another process goes on where this one was
     assert not [one for one in house.views.select(chains()) if one.evaluated_us < tick_us]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_day_that_closes_while_rows_are_published_for_the_last_one_counts(house: House) -> None:
+    house.log.add_many(60, relationships=30)
+    house.catch_up()
+    runner = house.runner()
+    house.log.close_day()
+    for _ in range(4):
+        runner.run_once()
+    newest = house.log.close_day()
+    runner.catch_up()
+    runner.close()
+    assert {one.evaluated_us for one in house.views.select(chains())} == {newest}
 
 
 def test_a_row_that_fails_at_the_close_of_a_day_is_retried(house: House) -> None:
@@ -443,7 +421,7 @@ def test_a_worker_follows_the_ledger_within_a_second_and_stops_when_told(tmp_pat
         eventually(lambda: views.progress().get("chains"))
         for number in range(5):
             ledger.append([touchpoint("customer/a", f"e{number}")])
-            eventually(lambda number=number: views.progress()["chains"].position > number, within_s=1.0)
+            eventually(lambda: position(views) == len(everything(ledger)), within_s=1.0)
     finally:
         stop.set()
         worker.join(WITHIN_S)
@@ -489,8 +467,8 @@ def position(views: Views) -> int:
     return max((at.position for at in views.progress().values() if at.status == "live"), default=-1)
 
 
-def everything(ledger: Ledger) -> Sequence[object]:
-    found = []
+def everything(ledger: Ledger) -> Sequence[Stored]:
+    found: list[Stored] = []
     while batch := ledger.read(after=len(found), limit=1000):
         found += batch
     return found

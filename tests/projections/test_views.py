@@ -169,7 +169,7 @@ def page_after(views: Views, found: Sequence[Row], **query: Any) -> list[Row]:
 
 def test_only_known_columns_can_be_asked_for(views: Views) -> None:
     for query in ({"where": {"state": b""}}, {"where": {"1=1; --": 1}}, {"order_by": 'number" DESC; DROP TABLE things; --'}):
-        with pytest.raises(SettingsError, match="things has no column .*; it has thing, number, "):
+        with pytest.raises(SettingsError, match=r"things has no column .*; it has thing, number, "):
             views.select(THINGS, **query)
     with pytest.raises(NotFoundError, match="customer/nobody"):
         views.select(THINGS, after="customer/nobody")
@@ -235,6 +235,11 @@ def test_a_column_of_the_runners_own_is_refused() -> None:
         Table(msgspec.structs.replace(THINGS, row=Taken))
 
 
+def test_an_index_of_no_column_is_refused() -> None:
+    with pytest.raises(ValueError, match="things has no column colour to index"):
+        Table(msgspec.structs.replace(THINGS, index=("number,colour",)))
+
+
 def test_views_of_a_newer_program_are_left_alone(tmp_path: Path) -> None:
     filled(tmp_path / "views.db", 1).close()
     with sqlite3.connect(tmp_path / "views.db") as connection:
@@ -246,7 +251,7 @@ def test_views_of_a_newer_program_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "views.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
-    with pytest.raises(StoreUnavailableError, match="not a database.*delete it and it is rebuilt"):
+    with pytest.raises(StoreUnavailableError, match=r"not a database.*delete it and it is rebuilt"):
         Views.open(tmp_path / "views.db")
     with pytest.raises(StoreUnavailableError):
         Views.open(tmp_path / "nowhere" / "views.db")
