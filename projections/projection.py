@@ -19,9 +19,10 @@ class Projection(msgspec.Struct, frozen=True):
     name: of the table; also its row in ``projections``.
     version: raise it when ``fold``, ``publish`` or the columns change; the runner then rebuilds beside and swaps.
     row: a Struct whose fields are the table's public columns, its first field the key (primary key). Field types: str, int,
-        float, bool, or None-able ones of these; anything else is stored as JSON text.
+        float, bool, or None-able ones of these; anything else is stored as JSON text. The names in ``tables.BOOKKEEPING`` are taken.
     state: a Struct encoded (msgspec MessagePack) in the column ``state``.
-    key: the event's row, or None when the event is not for this projection.
+    key: the event's row, or None when the event is not for this projection. A row belongs to the event's relationship: its key is the
+        relationship, or the relationship, ``#`` and more.
     fold: the state after the event; takes None for a new key; returns None to remove the row.
     publish: the public row of a state, as evaluated at a moment (microseconds UTC). Pure: the same state and moment, the same row.
     ticks: whether the close of a day publishes every row again (its figures fade with time).
