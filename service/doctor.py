@@ -19,8 +19,9 @@ from projections.registry import projections
 from projections.scoring.policy import load
 from projections.views import Views
 from schemas.errors import LedgerError
+from service.reading import NEAR_EVENTS, open_views
 from service.settings import Settings
-from service.wiring import NEAR_EVENTS, open_ledger, open_views, views_path
+from service.stores import open_ledger, views_path
 
 ASK_MS = 5_000  # how long a broker may take to answer
 FREE_WRONG, FREE_LOW = 200_000_000, 2_000_000_000  # bytes: about 0.2 and 2 million touchpoints with their views

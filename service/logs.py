@@ -35,7 +35,6 @@ def configure(form: LogFormat, level: LogLevel, stream: TextIO | None = None) ->
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(out),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(

@@ -12,9 +12,9 @@ from schemas.errors import LedgerError
 
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Run the service": {
-        "up": ("run:up", "Everything on this machine, restarted when it dies; --sample for a first look."),
-        "consume": ("run:consume", "Kafka into the ledger, each touchpoint exactly once."),
-        "project": ("run:project", "The ledger into the views, as it grows; --once catches up and stops."),
+        "up": ("up:up", "Everything on this machine, restarted when it dies; --sample for a first look."),
+        "consume": ("consume:consume", "Kafka into the ledger, each touchpoint exactly once."),
+        "project": ("project:project", "The ledger into the views, as it grows; --once catches up and stops."),
     },
     "Put touchpoints in": {
         "append": ("put:append", "CloudEvents, a JSON line each, from a file or stdin."),
@@ -33,7 +33,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "schema": ("care:schema", "Write the JSON Schemas and the AsyncAPI document."),
     },
 }
-HIDDEN = {"trickle": ("run:trickle", "Sample touchpoints as time goes by; a part of `up --sample`.")}
+HIDDEN = {"trickle": ("trickle:trickle", "Sample touchpoints as time goes by; a part of `up --sample`.")}
 LOOKUP = {name: entry for section in (*COMMANDS.values(), HIDDEN) for name, entry in section.items()}
 
 

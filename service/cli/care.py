@@ -17,7 +17,8 @@ from service.cli import output
 from service.cli.options import as_json, configured, example
 from service.clock import now_us
 from service.doctor import Check, examine
-from service.wiring import open_ledger, open_views
+from service.reading import open_views
+from service.stores import open_ledger
 
 MARKS = {"ok": ("✓", "green"), "low": ("!", "yellow"), "wrong": ("✗", "red")}
 

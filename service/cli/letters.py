@@ -12,7 +12,7 @@ from schemas.touchpoint import iso
 from service.cli import drawing, output
 from service.cli.options import as_json, configured, example
 from service.clock import now_us
-from service.wiring import open_ledger
+from service.stores import open_ledger
 
 ROWS = 20
 

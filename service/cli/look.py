@@ -7,7 +7,7 @@ from projections.scoring.standing import STANDINGS
 from service.cli import cards, output
 from service.cli.options import as_json, configured, example, moments, notice
 from service.clock import now_us
-from service.wiring import open_reader
+from service.reading import open_reader
 
 RELATIONSHIP = click.argument("relationship", metavar="REL")
 ROWS = 20

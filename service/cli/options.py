@@ -57,6 +57,12 @@ def as_json(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON lines instead of a table.")(command)
 
 
+def kafka(command: F) -> F:
+    """Add ``--kafka``."""
+    brokers = "Kafka brokers to ask first, several with commas. Default: RLEDGER_KAFKA."
+    return click.option("--kafka", metavar="HOST:PORT", help=brokers)(command)
+
+
 def example(text: str) -> str:
     """An epilog that shows how the command is used, its lines as they are."""
     return f"\b\nExamples:\n  {text.strip()}" if "\n" in text.strip() else f"\b\nExample:\n  {text.strip()}"

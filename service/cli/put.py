@@ -16,7 +16,7 @@ from consumers.mapping import CsvMapping
 from service.cli import output
 from service.cli.options import as_json, configured, example
 from service.clock import now_us
-from service.wiring import open_ledger
+from service.stores import open_ledger
 
 STDIN = "-"
 FROM_START = click.option("--from-start", is_flag=True, help="Read the file from its beginning, whatever was read of it before.")

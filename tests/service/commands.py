@@ -1,6 +1,7 @@
 """The command line as users run it: a process."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -8,8 +9,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
+from click.testing import CliRunner
 
 from ledger.ledger import Ledger
+from service.cli import main
 
 COMMAND = [sys.executable, "-m", "service"]
 PATIENCE_S = 30.0
@@ -18,13 +21,22 @@ T = TypeVar("T")
 
 
 class Rledger:
-    """Runs ``rledger`` and gives what it said."""
+    """Runs ``rledger``, and gives what it said."""
 
     def __init__(self, environ: dict[str, str]) -> None:
         self.environ = environ
         self.started: list[subprocess.Popen[str]] = []
 
     def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command here, as click does; an error that is a bug is raised."""
+        settings = {name: None for name in os.environ if name.startswith("RLEDGER_")} | self.environ
+        done = CliRunner().invoke(main, arguments, env=settings, input=stdin, prog_name="rledger")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+    def process(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command as a process of its own."""
         return subprocess.run(
             [*COMMAND, *arguments], env=self.environ, input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
@@ -35,10 +47,16 @@ class Rledger:
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stdin: bool = False) -> subprocess.Popen[str]:
         """Start what runs until it is stopped; ended with the test at the latest."""
         process = subprocess.Popen(
-            [*COMMAND, *arguments], env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            [*COMMAND, *arguments],
+            env=self.environ,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         self.started.append(process)
         return process

@@ -6,18 +6,30 @@ from pathlib import Path
 
 import pytest
 
+from service import feed, settings, worker
+from service.stores import open_ledger
 from tests.service.commands import Rledger
 
 
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
+def bare(data: Path) -> dict[str, str]:
     """The environment of somebody who has set nothing but where the data goes."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RLEDGER_")}
-    return kept | {"RLEDGER_DATA": str(tmp_path / "data")}
+    return {name: value for name, value in os.environ.items() if not name.startswith("RLEDGER_")} | {"RLEDGER_DATA": str(data)}
 
 
 @pytest.fixture
-def rledger(environ: dict[str, str]) -> Iterator[Rledger]:
-    command = Rledger(environ)
+def rledger(tmp_path: Path) -> Iterator[Rledger]:
+    """The command line on an empty data folder."""
+    command = Rledger(bare(tmp_path / "data"))
     yield command
     command.end()
+
+
+@pytest.fixture(scope="session")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Rledger:
+    """The command line on the sample, its views up to date; tests only look at it."""
+    command = Rledger(bare(tmp_path_factory.mktemp("sample")))
+    found = settings.read(command.environ)
+    with open_ledger(found) as ledger:
+        feed.load_sample(ledger)
+    worker.project_once(found)
+    return command

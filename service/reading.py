@@ -1,10 +1,8 @@
-"""Put the parts together: from settings to an open ledger, its views, and answers that are up to date."""
+"""Answers that are up to date: the views of a ledger, brought to its end first when no worker keeps them."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from ledger.ledger import Ledger
 from projections.queries import Reader
@@ -16,15 +14,11 @@ from projections.views import Views
 from schemas.errors import StoreUnavailableError
 from service.clock import now_us
 from service.settings import Settings
+from service.stores import open_ledger, views_path
 
 FIRST_BUILD_S = 30.0  # how long a question waits for a worker that is just building the views
 LOOK_S = 0.05
 NEAR_EVENTS = 2_000  # a worker this close behind is current: it folds them faster than anybody asks
-
-
-def open_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
-    """The ledger the settings name; as in ``Ledger.open``."""
-    return Ledger.open(settings.store, clock=now_us, read_only=read_only)
 
 
 def open_views(settings: Settings) -> Views:
@@ -32,13 +26,6 @@ def open_views(settings: Settings) -> Views:
     path = views_path(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     return Views.open(path)
-
-
-def views_path(settings: Settings) -> Path:
-    """Where the views stand: ``views.db`` beside a SQLite ledger, else in the data folder."""
-    store = urlsplit(settings.store)
-    folder = Path(unquote(store.path[1:])).parent if store.scheme == "sqlite" else settings.data
-    return folder / "views.db"
 
 
 @contextmanager

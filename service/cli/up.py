@@ -1,0 +1,63 @@
+"""``up``: everything on this machine."""
+
+import sys
+
+import click
+
+from ledger.ledger import Ledger
+from schemas.touchpoint import LEDGER_SUBJECT
+from service import feed
+from service.cli.options import configured, example, kafka
+from service.settings import Settings
+from service.stores import open_ledger
+from service.supervisor import Part, Supervisor
+
+RECENT = 50  # events among which an example to look at is sought
+
+
+@click.command(
+    epilog=example("""
+rledger up --sample
+  rledger up --kafka localhost:9092
+"""),
+)
+@click.option("--sample", is_flag=True, help="Append two years of invented touchpoints, once, and a slow trickle from then on.")
+@kafka
+def up(*, sample: bool, kafka: str | None) -> None:
+    """Everything on this machine: intake, projections. Ctrl-C stops it.
+
+    Without options it keeps the views of what other commands append.
+    """
+    settings = configured(runs=True, RLEDGER_KAFKA=kafka)
+    with open_ledger(settings) as ledger:  # what cannot work fails here, before anything runs
+        if sample:
+            if new := feed.load_sample(ledger):
+                click.echo(f"sample: {new:,} touchpoints appended")
+            else:
+                click.echo("sample: already there, only its trickle goes on")
+        where = _where_to_look(settings, ledger, fed=sample or settings.kafka is not None)
+    running = [_part("project", "project")]
+    running += [_part("intake", "consume", "--kafka", settings.kafka)] if settings.kafka else []
+    running += [_part("trickle", "trickle")] if sample else []
+    click.echo(f"{where}\nrunning  {', '.join(part.name for part in running)}; Ctrl-C stops")
+    Supervisor(running).run()
+    click.echo("stopped")
+
+
+def _part(name: str, *arguments: str) -> Part:
+    return Part(name, (sys.executable, "-m", "service", *arguments))
+
+
+def _where_to_look(settings: Settings, ledger: Ledger, *, fed: bool) -> str:
+    """What somebody who starts the service wants to know. ``fed``: whether touchpoints come by themselves."""
+    position = ledger.head().position
+    newest = ledger.read(after=max(position - RECENT, 0), limit=RECENT)
+    met = next((one.relationship for one in reversed(newest) if one.relationship != LEDGER_SUBJECT), None)
+    lines = [f"ledger   {settings.store_shown}, {position:,} events"]
+    if settings.kafka:
+        lines.append(f"intake   topic {settings.topic} at {settings.kafka}")
+    elif not fed:
+        lines.append("intake   none: `rledger append FILE`, or start with --kafka HOST:PORT; --sample shows how it looks")
+    lines.append("look     rledger list --standing repair")
+    lines += [f"         rledger {question} {met}" for question in ("show", "explain") if met]
+    return "\n".join([*lines, "         rledger doctor"])

@@ -1,0 +1,20 @@
+"""Where the settings say the ledger and its views are."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ledger.ledger import Ledger
+from service.clock import now_us
+from service.settings import Settings
+
+
+def open_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
+    """The ledger the settings name; as in ``Ledger.open``."""
+    return Ledger.open(settings.store, clock=now_us, read_only=read_only)
+
+
+def views_path(settings: Settings) -> Path:
+    """Where the views stand: ``views.db`` beside a SQLite ledger, else in the data folder."""
+    store = urlsplit(settings.store)
+    folder = Path(unquote(store.path[1:])).parent if store.scheme == "sqlite" else settings.data
+    return folder / "views.db"

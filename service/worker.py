@@ -1,0 +1,80 @@
+"""The projection worker: the ledger into the views, one worker at a time, and every day closed."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+import structlog
+
+from projections.keeper import Retried
+from projections.views import Lock, Views
+from schemas.errors import StoreUnavailableError
+from service.clock import now_us
+from service.days import DayCloser
+from service.reading import open_runner, open_views
+from service.settings import Settings
+from service.stores import open_ledger
+
+WAIT_S = 1.0  # between two looks at a quiet log; also how long a stop may take
+AGAIN_S = 2.0  # after the store was unavailable
+
+log = structlog.get_logger()
+
+
+def project(settings: Settings, stopped: Callable[[], bool]) -> None:
+    """The ledger into the views until ``stopped``. A second worker stands by until the first is gone."""
+    with open_ledger(settings) as ledger, closing(open_views(settings)) as views:
+        lock = _stand_by(views, stopped)
+        if lock is None:
+            return
+        with lock, open_runner(ledger, views) as runner:
+            days = DayCloser(ledger)
+            log.info("worker.started")
+            while not stopped():
+                try:
+                    days.close(now_us())
+                    if not runner.run_once():
+                        ledger.wait(runner.position, WAIT_S)
+                except StoreUnavailableError as error:
+                    log.warning("store.unavailable", error=str(error), again_in_s=AGAIN_S)
+                    time.sleep(AGAIN_S)
+            log.info("worker.stopped", position=runner.position)
+
+
+def _stand_by(views: Views, stopped: Callable[[], bool]) -> Lock | None:
+    """The worker's lock, once it is free; None when asked to stop before."""
+    waiting = False
+    while not stopped():
+        if (lock := views.try_lock()) is not None:
+            return lock
+        if not waiting:
+            log.info("worker.standing-by", views=str(views.path))
+            waiting = True
+        time.sleep(WAIT_S)
+    return None
+
+
+def project_once(settings: Settings) -> int:
+    """Catch up and stop. Returns: the position the views have reached.
+
+    Raises:
+        StoreUnavailableError: another worker keeps these views.
+    """
+    with open_ledger(settings) as ledger, closing(open_views(settings)) as views:
+        lock = views.try_lock()
+        if lock is None:
+            raise StoreUnavailableError(f"{views.path}: another worker keeps these views already; `rledger doctor` shows how far it is")
+        with lock, open_runner(ledger, views) as runner:
+            DayCloser(ledger).close(now_us())
+            runner.catch_up()
+            return runner.position
+
+
+def retry_parked(settings: Settings) -> Retried:
+    """Fold the waiting events of parked relationships again. A worker may go on meanwhile."""
+    with (
+        open_ledger(settings, read_only=True) as ledger,
+        closing(open_views(settings)) as views,
+        open_runner(ledger, views) as runner,
+    ):
+        return runner.retry_parked()

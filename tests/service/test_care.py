@@ -1,0 +1,96 @@
+"""``doctor``, ``rebuild``, ``schema``, ``project --once``: looking after the service."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+from schemas.catalogue import CATALOGUE
+from service.clock import now_us
+from service.days import day_closed
+from tests.service.commands import Rledger
+from tests.service.test_putting import BAD, purchase
+
+
+def verdicts(rledger: Rledger) -> dict[str, str]:
+    """The name of every check and its verdict."""
+    done = rledger("doctor", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == (0 if found["ok"] else 1)
+    return {check["name"]: check["verdict"] for check in found["checks"]}
+
+
+def test_a_doctor_finds_nothing_wrong_with_the_sample(sampled: Rledger) -> None:
+    assert set(verdicts(sampled).values()) == {"ok"}
+    assert "✗" not in sampled("doctor").stdout
+
+
+def test_a_doctor_says_what_to_do_where_there_is_no_ledger(rledger: Rledger) -> None:
+    assert verdicts(rledger)["ledger"] == "wrong"
+    assert "rledger up --sample" in rledger("doctor").stdout
+    assert not Path(rledger.environ["RLEDGER_DATA"]).exists()
+
+
+def test_a_doctor_finds_views_that_nobody_keeps(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    assert verdicts(rledger)["views"] == "wrong"
+    rledger("project", "--once")
+    assert verdicts(rledger)["view relationships"] == "ok"
+    rledger("append", "-", stdin=purchase(2) + BAD)
+    found = verdicts(rledger)
+    assert (found["view relationships"], found["dead letters"]) == ("wrong", "low")
+
+
+def test_a_doctor_finds_a_clock_that_went_back(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    with sqlite3.connect(Path(rledger.environ["RLEDGER_DATA"], "ledger.db")) as store:
+        store.execute("UPDATE ledger_head SET recorded_us = ?", (now_us() + 3_600_000_000,))
+    store.close()
+    assert verdicts(rledger)["clock"] == "wrong"
+
+
+def test_a_doctor_finds_a_broker_that_cannot_be_reached(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    rledger.environ["RLEDGER_KAFKA"] = "127.0.0.1:1"
+    done = rledger.process("doctor")  # kafka-python leaves the sockets it could not connect to the garbage collector
+    assert done.returncode == 1
+    assert "✗  kafka" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_projecting_once_catches_up_and_closes_yesterday(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    assert rledger("project", "--once").stdout == "the views are at position 2\n"
+    (closed,) = rledger.json("history", "ledger")
+    assert closed["event"] == json.loads(day_closed(now_us()).event)
+    assert rledger("project", "--once").stdout == "the views are at position 2\n"
+
+
+def test_parked_relationships_can_be_tried_again(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    rledger("project", "--once")
+    assert rledger("project", "--retry-parked").stdout == "relationships that flow again: 0; that still wait: 0\n"
+
+
+def test_a_rebuild_compares_with_what_was_there(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    rledger("project", "--once")
+    assert rledger("rebuild", "relationships").stdout == "relationships version 1, position 2: 1 rows, all as they were\n"
+    with sqlite3.connect(Path(rledger.environ["RLEDGER_DATA"], "views.db")) as views:
+        views.execute("UPDATE relationships SET standing = 'grow'")
+    views.close()
+    said = rledger("rebuild", "--all").stdout
+    assert "customer/acme: changed standing" in said
+
+
+def test_a_rebuild_needs_a_view_that_exists(rledger: Rledger) -> None:
+    assert rledger("rebuild").returncode == 2
+    rledger("append", "-", stdin=purchase(1))
+    done = rledger("rebuild", "nothing")
+    assert done.returncode == 1
+    assert "relationships" in done.stderr
+
+
+def test_schema_writes_a_document_for_every_type(rledger: Rledger, tmp_path: Path) -> None:
+    assert rledger("schema", str(tmp_path / "reference")).returncode == 0
+    assert {path.stem for path in (tmp_path / "reference" / "schemas").iterdir()} == set(CATALOGUE)
+    assert json.loads((tmp_path / "reference" / "asyncapi.json").read_text())["asyncapi"].startswith("3.")

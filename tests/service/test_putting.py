@@ -1,0 +1,156 @@
+"""``append``, ``import``, ``deadletters``: touchpoints in, and what was refused in again."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service.commands import Rledger, eventually
+
+MAPPING = """
+[csv]
+delimiter = ";"
+decimal = ","
+[event]
+id = "{order}"
+source = "/shop"
+type = "relationship.purchase.v1"
+subject = "customer/{customer}"
+time = "{ordered:time}"
+[data]
+order_id = "{order}"
+amount = { amount = "{total:money}", currency = "EUR" }
+"""
+ORDERS = """order;customer;ordered;total
+1;acme;2026-03-01T10:00:00;1.234,50
+2;acme;2026-04-01T10:00:00;99,00
+3;no body;2026-04-02T10:00:00;99,00
+"""
+
+
+def purchase(number: int, **changes: Any) -> str:
+    """A CloudEvent on a line; ``changes`` replace attributes."""
+    event = {
+        "specversion": "1.0",
+        "id": f"e{number}",
+        "source": "/shop",
+        "type": "relationship.purchase.v1",
+        "subject": "customer/acme",
+        "time": "2026-03-01T10:00:00Z",
+        "data": {"order_id": f"o{number}", "amount": {"amount": "12.50", "currency": "EUR"}},
+    }
+    return json.dumps(event | changes) + "\n"
+
+
+BAD = purchase(9, subject="acme")
+
+
+def test_append_counts_what_is_new_known_and_refused(rledger: Rledger) -> None:
+    lines = purchase(1) + purchase(2) + purchase(1) + BAD + "no json\n"
+    assert rledger.json("append", "-", stdin=lines) == [{"appended": 2, "duplicates": 1, "refused": 2, "position": 2}]
+    assert rledger.json("append", "-", stdin=lines) == [{"appended": 0, "duplicates": 3, "refused": 2, "position": 2}]
+
+
+def test_append_takes_a_file_and_says_so_in_words(rledger: Rledger, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text(purchase(1) + BAD)
+    done = rledger("append", str(file))
+    assert done.returncode == 0
+    assert done.stdout == "1 appended, 1 refused: `rledger deadletters list` says why\n"
+    file.write_text(purchase(1) + BAD + purchase(2))
+    assert rledger("append", str(file)).stdout == "1 appended\n"  # it goes on where it was
+
+
+def test_the_same_identity_with_other_content_is_refused(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    assert rledger.json("append", "-", stdin=purchase(1, subject="customer/other"))[0]["refused"] == 1
+    (letter,) = rledger.json("deadletters", "list")
+    assert letter["code"] == "id_reused"
+
+
+def test_a_file_that_is_not_there_is_an_error_and_makes_no_ledger(rledger: Rledger, tmp_path: Path) -> None:
+    done = rledger("append", str(tmp_path / "nothing.jsonl"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: no such file or directory: ")
+    assert not Path(rledger.environ["RLEDGER_DATA"]).exists()
+
+
+@pytest.mark.parametrize("way", ["file", "options"])
+def test_a_csv_file_is_imported_by_its_mapping(rledger: Rledger, tmp_path: Path, way: str) -> None:
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    (tmp_path / "orders.toml").write_text(MAPPING)
+    pairs = ["csv.delimiter=;", "csv.decimal=,", "id={order}", "source=/shop", "type=relationship.purchase.v1", "time={ordered:time}"]
+    pairs += ["subject=customer/{customer}", "data.order_id={order}", "data.amount.amount={total:money}", "data.amount.currency=EUR"]
+    given = ["--mapping", str(tmp_path / "orders.toml")] if way == "file" else [part for pair in pairs for part in ("--map", pair)]
+    assert rledger.json("import", str(tmp_path / "orders.csv"), *given) == [{"appended": 2, "duplicates": 0, "refused": 1, "position": 2}]
+    first, _ = rledger.json("history", "customer/acme")
+    assert first["event"]["data"] == {"order_id": "1", "amount": {"amount": "1234.50", "currency": "EUR"}}
+
+
+def test_a_csv_file_without_a_mapping_is_a_usage_error(rledger: Rledger, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    done = rledger("import", str(tmp_path / "orders.csv"))
+    assert done.returncode == 2
+    assert "--mapping" in done.stderr
+
+
+def test_a_wrong_mapping_is_an_error_that_names_the_place(rledger: Rledger, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    done = rledger("import", str(tmp_path / "orders.csv"), "--map", "id={order}")
+    assert done.returncode == 1
+    assert "[event]" in done.stderr
+
+
+def test_a_dead_letter_is_shown_as_it_came(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=BAD)
+    (listed,) = rledger.json("deadletters", "list")
+    assert (listed["number"], listed["code"], listed["origin"]) == (1, "bad_subject", "stdin")
+    (shown,) = rledger.json("deadletters", "show", "1")
+    assert shown["body"] == BAD.strip()
+    assert BAD.strip() in rledger("deadletters", "show", "1").stdout
+    assert "bad_subject" in rledger("deadletters", "list").stdout
+
+
+def test_a_corrected_dead_letter_is_appended_and_linked(rledger: Rledger, tmp_path: Path) -> None:
+    rledger("append", "-", stdin=BAD)
+    (tmp_path / "corrected.json").write_text(purchase(9))
+    assert rledger.json("deadletters", "replay", "1", "--body", str(tmp_path / "corrected.json")) == [
+        {"number": 1, "position": 1, "duplicate": False}
+    ]
+    assert rledger.json("deadletters", "list") == []
+    (kept,) = rledger.json("deadletters", "list", "--all")
+    assert kept["replayed_position"] == 1
+    again = rledger("deadletters", "replay", "1", "--body", "-", stdin=purchase(9))
+    assert again.stdout == "dead letter 1: /shop e9 stood already at position 1\n"
+
+
+def test_a_correction_that_is_wrong_again_is_refused_and_the_letter_waits(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=BAD)
+    done = rledger("deadletters", "replay", "1", "--body", "-", stdin="{}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the CloudEvent's envelope is wrong")
+    unchanged = rledger("deadletters", "replay", "1")
+    assert unchanged.stderr.startswith("error: subject must be customer/<key>")
+    assert len(rledger.json("deadletters", "list")) == 1
+
+
+def test_there_is_no_dead_letter_that_was_not_refused(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    assert rledger("deadletters", "list").stdout.strip() == "no dead letter waits"
+    done = rledger("deadletters", "show", "7")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: there is no dead letter 7")
+
+
+def test_ctrl_c_while_waiting_for_stdin_ends_with_130_and_no_traceback(rledger: Rledger) -> None:
+    process = rledger.start("append", "-", stdin=True)
+    assert process.stdin is not None
+    process.stdin.write(purchase(1))
+    process.stdin.flush()
+    eventually(lambda: Path(rledger.environ["RLEDGER_DATA"], "ledger.db").exists())
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "Traceback" not in said

@@ -1,0 +1,60 @@
+"""Settings are checked once; the message names the variable and says what is expected."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import SettingsError
+from service.settings import VARIABLES, read
+from tests.service.commands import Rledger
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = read({"HOME": "/home/somebody"})
+    assert settings.data.name == "rledger"
+    assert settings.store == f"sqlite:///{settings.data}/ledger.db"
+    assert settings.kafka is None
+
+
+def test_an_empty_variable_counts_as_not_given() -> None:
+    assert read({variable.name: " " for variable in VARIABLES}) == read({})
+
+
+def test_the_data_folder_may_be_relative_and_hold_any_character(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read({"RLEDGER_DATA": "my data?"}).store == f"sqlite:///{tmp_path}/my%20data%3F/ledger.db"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RLEDGER_STORE", "ledger.db"),
+        ("RLEDGER_STORE", "mysql://localhost/x"),
+        ("RLEDGER_KAFKA", "localhost"),
+        ("RLEDGER_KAFKA", "localhost:9092,"),
+        ("RLEDGER_KAFKA_OPTIONS", "[]"),
+        ("RLEDGER_KAFKA_OPTIONS", "{"),
+        ("RLEDGER_TOPIC", "no spaces"),
+        ("RLEDGER_GROUP", "no/slashes"),
+        ("RLEDGER_DEADLETTERS", "ü"),
+        ("RLEDGER_LOG", "pretty"),
+        ("RLEDGER_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_expected(name: str, value: str) -> None:
+    (expected,) = [variable.expected for variable in VARIABLES if variable.name == name]
+    with pytest.raises(SettingsError) as refused:
+        read({name: value})
+    assert str(refused.value) == f"{name} is {value!r}; expected {expected}"
+
+
+def test_a_password_is_never_shown() -> None:
+    settings = read({"RLEDGER_STORE": "postgresql://rledger:secret@db:5432/rledger"})
+    assert settings.store_shown == "postgresql://rledger:***@db:5432/rledger"
+
+
+def test_a_command_tells_a_wrong_setting_as_an_error(rledger: Rledger) -> None:
+    rledger.environ["RLEDGER_KAFKA"] = "nowhere"
+    done = rledger("list")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: RLEDGER_KAFKA is 'nowhere'; expected HOST:PORT, several with commas\n"
