@@ -41,7 +41,7 @@ def test_help_imports_nothing_that_takes_time() -> None:
     program = "import sys; from service.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.split(".", maxsplit=1)[0] for name in done.stdout.splitlines()[-1].split()}
-    assert loaded.isdisjoint({"kafka", "rich", "structlog", "scipy", "numpy", "sqlite3", "msgspec", "ledger", "projections", "consumers"})
+    assert loaded.isdisjoint({"kafka", "rich", "structlog", "scipy", "numpy", "msgspec", "ledger", "projections", "consumers"})
 
 
 def test_an_unknown_command_is_a_usage_error(rledger: Rledger) -> None:
