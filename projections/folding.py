@@ -206,7 +206,7 @@ class Folding:
         rows, encode_state = [], self.table.encode_state
         for key, event in self.touched.items():
             state = self.states.get(key)
-            if state is None or event.relationship in self.failed:
+            if state is None:
                 continue
             try:
                 if self._deferred:

@@ -165,6 +165,15 @@ def test_a_worker_goes_on_while_a_view_is_rebuilt(house: House, monkeypatch: pyt
     assert (table(house.path), []) == from_nothing(house.log)
 
 
+def test_a_view_that_is_not_where_the_others_are_is_rebuilt(house: House) -> None:
+    house.catch_up(*BOTH)
+    house.log.add_many(10)
+    house.catch_up(OTHERS)
+    house.catch_up(*BOTH)
+    assert {one.position for one in house.views.status(head=0)} == {111}
+    assert (table(house.path), []) == from_nothing(house.log)
+
+
 def test_a_worker_of_another_version_stops_when_its_view_is_replaced(house: House) -> None:
     old = house.runner(*BOTH)
     old.catch_up()
@@ -176,7 +185,8 @@ def test_a_worker_of_another_version_stops_when_its_view_is_replaced(house: Hous
     assert house.views.progress()["chains"].position == 101
 
 
-def test_what_a_killed_rebuild_left_is_dropped(house: House) -> None:
+@pytest.mark.parametrize("next_", ["a worker", "a rebuild"])
+def test_what_a_killed_rebuild_left_is_dropped(house: House, next_: str) -> None:
     house.catch_up(*BOTH)
     before, moments = objects(house.path), iter([0])
     with pytest.MonkeyPatch.context() as patch:
@@ -187,8 +197,12 @@ def test_what_a_killed_rebuild_left_is_dropped(house: House) -> None:
     assert [(one.name, one.status) for one in house.views.status(head=101)] == [
         ("chains", "live"), ("chains__new", "rebuilding"), ("others", "live")
     ]  # fmt: skip
-    house.catch_up(*BOTH)
-    assert objects(house.path) == before
+    if next_ == "a worker":
+        house.catch_up(*BOTH)
+        assert objects(house.path) == before
+    else:
+        assert rebuilt(house).comparison is not None
+    assert "chains__new" not in objects(house.path)
 
 
 def test_a_rebuild_that_fails_leaves_the_live_view_and_nothing_else(house: House) -> None:
