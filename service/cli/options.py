@@ -40,14 +40,14 @@ def moments(command: F) -> F:
         "as_of_us",
         type=MomentType(),
         metavar="MOMENT",
-        help="Only what had happened by then. An ISO date means the end of that UTC day.",
+        help="Only what had happened by then: an ISO datetime (UTC, or with its zone), or a date, for the end of that UTC day.",
     )
     known_at = click.option(
         "--known-at",
         "known_us",
         type=MomentType(),
         metavar="MOMENT",
-        help="Only what the ledger had recorded by then. Together with --as-of: what we believed then about that time.",
+        help="Only what the ledger had recorded by then. With --as-of: what we believed then about that time.",
     )
     return as_of(known_at(command))
 

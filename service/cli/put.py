@@ -26,7 +26,7 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 @click.command(
     epilog=example("""
 rledger append touchpoints.jsonl
-  tail -f touchpoints.jsonl | rledger append -
+  zcat touchpoints.jsonl.gz | rledger append -
 """),
 )
 @FILE
