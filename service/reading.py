@@ -1,10 +1,11 @@
 """Answers that are up to date: the views of a ledger, brought to its end first when no worker keeps them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from ledger.ledger import Ledger
+from projections.projection import Projection
 from projections.queries import Reader
 from projections.rebuild import stale
 from projections.registry import projections
@@ -45,16 +46,17 @@ def open_reader(settings: Settings, *, notice: Callable[[str], None]) -> Iterato
         SettingsError: there is no ledger yet.
         StoreUnavailableError: the ledger or the views cannot be read, or a worker is still building them.
     """
+    policy = load()
     with open_ledger(settings, read_only=True) as ledger, closing(open_views(settings)) as views:
-        bring_up_to_date(ledger, views, notice)
-        yield Reader(ledger, views, load())
+        _bring_up_to_date(ledger, views, projections(policy), notice)
+        yield Reader(ledger, views, policy)
 
 
-def bring_up_to_date(ledger: Ledger, views: Views, notice: Callable[[str], None]) -> None:
+def _bring_up_to_date(ledger: Ledger, views: Views, kept: Sequence[Projection], notice: Callable[[str], None]) -> None:
     """Let the views follow the log: fold here when nobody else does, else give the worker a moment."""
     deadline_s = time.monotonic() + FIRST_BUILD_S
     told = False
-    while (behind := _behind(ledger, views)) > 0:
+    while (behind := _behind(ledger, views, kept)) > 0:
         lock = views.try_lock()
         if lock is not None:
             if behind > NEAR_EVENTS:
@@ -62,7 +64,7 @@ def bring_up_to_date(ledger: Ledger, views: Views, notice: Callable[[str], None]
             with lock, open_runner(ledger, views) as runner:
                 runner.catch_up()
             return
-        if behind <= NEAR_EVENTS and not stale(views, projections(load())):
+        if behind <= NEAR_EVENTS and not stale(views, kept):
             return
         if not told:
             notice(f"a worker is bringing the views up to date, {behind:,} events to go ...")
@@ -72,11 +74,10 @@ def bring_up_to_date(ledger: Ledger, views: Views, notice: Callable[[str], None]
         time.sleep(LOOK_S)
 
 
-def _behind(ledger: Ledger, views: Views) -> int:
+def _behind(ledger: Ledger, views: Views, kept: Sequence[Projection]) -> int:
     """Events of the log that some view does not have yet; all of them where a view must be built anew."""
     head = ledger.head().position
-    every = projections(load())
-    if stale(views, every):
+    if stale(views, kept):
         return max(head, 1)
     progress = views.progress()
-    return head - min(progress[one.name].position for one in every)
+    return head - min(progress[one.name].position for one in kept)

@@ -45,7 +45,8 @@ def up(*, sample: bool, kafka: str | None) -> None:
 
 
 def _part(name: str, *arguments: str) -> Part:
-    return Part(name, (sys.executable, "-m", "service", *arguments))
+    # -P: a folder that happens to hold something called service must not be taken for ours.
+    return Part(name, (sys.executable, "-P", "-m", "service", *arguments))
 
 
 def _where_to_look(settings: Settings, ledger: Ledger, *, fed: bool) -> str:

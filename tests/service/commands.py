@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 from ledger.ledger import Ledger
 from service.cli import main
 
-COMMAND = [sys.executable, "-m", "service"]
+COMMAND = [sys.executable, "-P", "-m", "service"]
 PATIENCE_S = 30.0
 
 T = TypeVar("T")
@@ -47,11 +48,12 @@ class Rledger:
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def start(self, *arguments: str, stdin: bool = False) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stdin: bool = False, cwd: Path | None = None) -> subprocess.Popen[str]:
         """Start what runs until it is stopped; ended with the test at the latest."""
         process = subprocess.Popen(
             [*COMMAND, *arguments],
             env=self.environ,
+            cwd=cwd,
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -94,3 +94,12 @@ def test_schema_writes_a_document_for_every_type(rledger: Rledger, tmp_path: Pat
     assert rledger("schema", str(tmp_path / "reference")).returncode == 0
     assert {path.stem for path in (tmp_path / "reference" / "schemas").iterdir()} == set(CATALOGUE)
     assert json.loads((tmp_path / "reference" / "asyncapi.json").read_text())["asyncapi"].startswith("3.")
+
+
+def test_the_same_commands_work_on_postgresql(rledger: Rledger, postgres_url: str) -> None:
+    rledger.environ["RLEDGER_STORE"] = postgres_url
+    rledger("append", "-", stdin=purchase(1) + BAD)
+    assert rledger.json("show", "customer/acme")[0]["events"] == 1
+    assert rledger("project", "--once").stdout == "the views are at position 2\n"
+    assert verdicts(rledger)["view relationships"] == "ok"
+    assert len(rledger.json("deadletters", "list")) == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.commands import PATIENCE_S, Rledger, alive, eventually, family, part
+from tests.service.test_putting import purchase
 
 STOP_S = 5.0  # a stop takes at most that long
 
@@ -52,6 +53,15 @@ def test_a_killed_part_is_started_again_and_nothing_is_lost_or_repeated(rledger:
     rebuilt = rledger.json("rebuild", "--all")
     assert all(one["comparison"]["changed"] == one["comparison"]["added"] == one["comparison"]["removed"] == 0 for one in rebuilt)
     assert rebuilt[0]["position"] >= position
+
+
+def test_parts_are_ours_whatever_stands_in_the_folder_they_are_started_from(rledger: Rledger, tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text("raise SystemExit('not ours')")
+    up = rledger.start("up", cwd=tmp_path)
+    eventually(lambda: part(up, "project"))
+    eventually(lambda: rledger("append", "-", stdin=purchase(1)).returncode == 0 and rledger("doctor").returncode == 0)
+    up.terminate()
+    assert "not ours" not in up.communicate(timeout=PATIENCE_S)[0]
 
 
 def test_no_part_outlives_a_supervisor_that_is_killed(rledger: Rledger) -> None:
