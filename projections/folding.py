@@ -133,7 +133,7 @@ class Folding:
                     continue
                 self.states.pop(key, None)  # it may be half folded, and is behind what is written here
                 found = connection.execute(self.table.load_one, (key,)).fetchone()
-                state = self._fold(self.table.decode_state(key, found[0]) if found else None, event)
+                state = self._fold(self.table.decode_state(key, found[1]) if found else None, event)
                 if state is None:
                     connection.execute(self.table.delete, (key,))
                 else:
@@ -146,15 +146,9 @@ class Folding:
     def publish_one(self, connection: sqlite3.Connection, key: str, tick_us: int) -> Exception | None:
         """Publish the row of ``key`` if it is there and not as of ``tick_us`` yet; returns what hindered it."""
         found = connection.execute(self.table.load_one, (key,)).fetchone()
-        if found is None or found[3] >= max(1, self.tick(tick_us)):
+        if found is None or found[-1] >= max(1, self.tick(tick_us)):
             return None
-        blob, position, recorded_us, _ = found
-        try:
-            connection.execute(self.table.upsert, self._row(self.table.decode_state(key, blob), recorded_us, position, tick_us))
-        except Exception as error:  # noqa: BLE001  # as in fold
-            _raise_if_the_files(error)
-            return error
-        return None
+        return self._publish_again(connection, found, tick_us)
 
     def publish_pending(self, connection: sqlite3.Connection, tick_us: int, limit: int) -> tuple[int, list[tuple[str, int, Exception]]]:
         """Publish up to ``limit`` rows that are not as of ``tick_us`` yet.
@@ -166,10 +160,10 @@ class Folding:
             self._sweeping_us, self._cursor = as_of_us, 0
         failures = []
         pending = connection.execute(self.table.unpublished, (self._cursor, as_of_us, limit)).fetchall()
-        for rowid, key, evaluated_us in pending:
+        for rowid, *stored in pending:
             self._cursor = rowid
-            if error := self.publish_one(connection, key, tick_us):
-                failures.append((key, evaluated_us, error))
+            if error := self._publish_again(connection, stored, tick_us):
+                failures.append((stored[0], stored[-1], error))
         return len(pending), failures
 
     def unpark(self, relationship: str) -> None:
@@ -223,6 +217,15 @@ class Folding:
         except UNBINDABLE:
             return False
         return True
+
+    def _publish_again(self, connection: sqlite3.Connection, stored: Sequence[Any], tick_us: int) -> Exception | None:
+        key, blob, position, recorded_us, _ = stored
+        try:
+            connection.execute(self.table.upsert, self._row(self.table.decode_state(key, blob), recorded_us, position, tick_us))
+        except Exception as error:  # noqa: BLE001  # as in fold
+            _raise_if_the_files(error)
+            return error
+        return None
 
     def _row(self, state: Any, recorded_us: int, position: int, tick_us: int) -> tuple[Any, ...]:  # noqa: ANN401
         moment_us = max(recorded_us, self.tick(tick_us))

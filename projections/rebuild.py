@@ -175,9 +175,9 @@ def _compare(connection: sqlite3.Connection, table: Table, *, published: bool) -
     None where somebody has taken the old table or columns of it away.
     """
     old, new, key = quoted(table.projection.name), quoted(table.name), quoted(table.key)
-    columns = [quoted(column) for column in (table.columns if published else ("position", "recorded_us", "state"))]
+    columns = [quoted(column) for column in (table.every if published else ("position", "recorded_us", "state"))]
     there = sqlite_utils.Database(connection).table(table.projection.name)
-    if not there.exists() or not set(table.columns) <= there.columns_dict.keys():
+    if not there.exists() or not set(table.every) <= there.columns_dict.keys():
         return None
     (before,), (after,) = (connection.execute(f"SELECT count(*) FROM {one}").fetchone() for one in (old, new))  # noqa: S608
     joined = f"FROM {new} AS n JOIN {old} AS o ON n.{key} = o.{key}"

@@ -38,7 +38,7 @@ class Table:
         self.public = tuple(kinds)
         self.key = self.public[0]
         self._kinds = kinds
-        self.columns = [*self.public, *BOOKKEEPING]
+        self.every = [*self.public, *BOOKKEEPING]
         self._json_at = [at for at, kind in enumerate(kinds.values()) if kind is None]
         self._decoders = [(at, decode) for at, field in enumerate(fields) if (decode := _decoder(field.type, kinds[field.name]))]
         self.encode_state: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
@@ -48,15 +48,15 @@ class Table:
     def _write_sql(self) -> None:
         """All statements, once. Names of tables and columns come from our own code, values are always bound."""
         name, key = quoted(self.name), quoted(self.key)
-        every = self.columns
-        self.upsert = _upsert(name, key, every)
+        stored = f"{key}, state, position, recorded_us, evaluated_us"
+        self.upsert = _upsert(name, key, self.every)
         self.upsert_state = _upsert(name, key, [self.key, *BOOKKEEPING])
         self.delete = f"DELETE FROM {name} WHERE {key} = ?"  # noqa: S608
         # '#' parts a relationship from the rest of a key, '$' is the next character: a range of the primary key.
         self.delete_relationship = f"DELETE FROM {name} WHERE {key} = ?1 OR ({key} >= ?1 || '#' AND {key} < ?1 || '$')"  # noqa: S608
-        self.load_one = f"SELECT state, position, recorded_us, evaluated_us FROM {name} WHERE {key} = ?"  # noqa: S608
+        self.load_one = f"SELECT {stored} FROM {name} WHERE {key} = ?"  # noqa: S608
         self.load_many = f"SELECT {key}, state FROM {name} WHERE {key} IN ({{}})"  # noqa: S608  # as many marks as there are keys
-        self.unpublished = f"SELECT rowid, {key}, evaluated_us FROM {name} WHERE rowid > ? AND evaluated_us < ? ORDER BY rowid LIMIT ?"  # noqa: S608
+        self.unpublished = f"SELECT rowid, {stored} FROM {name} WHERE rowid > ? AND evaluated_us < ? ORDER BY rowid LIMIT ?"  # noqa: S608
 
     def create(self, db: sqlite_utils.Database) -> None:
         """Make the empty table, without its indexes."""
@@ -143,10 +143,20 @@ class Table:
         condition = " AND ".join(f"({test})" for test in tests) or "1"
         direction = "DESC" if descending else "ASC"
         sql = (
-            f'SELECT {", ".join(map(quoted, self.columns))} FROM "{self.name}" '  # noqa: S608
+            f'SELECT {", ".join(map(quoted, self.every))} FROM "{self.name}" '  # noqa: S608
             f"WHERE {condition} ORDER BY {order} {direction} NULLS LAST, {key} LIMIT ?"
         )
         return sql, [*parameters, -1 if limit is None else limit]
+
+    def columns(self, names: Sequence[str]) -> tuple[str, list[tuple[int, Callable[[Any], Any]]]]:
+        """The SELECT of some public columns and ``evaluated_us`` of every row, and how to decode which of them.
+
+        Raises:
+            SettingsError: a column this table does not have.
+        """
+        sql = f'SELECT {", ".join(map(self._known, names))}, evaluated_us FROM "{self.name}"'  # noqa: S608
+        decoders = {self.public[at]: decode for at, decode in self._decoders}
+        return sql, [(at, decoders[name]) for at, name in enumerate(names) if name in decoders]
 
     def _known(self, column: str) -> str:
         if column not in self._kinds:
