@@ -187,7 +187,9 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             for _ in self._listener.notifies(timeout=timeout_s, stop_after=1):
                 pass
         except psycopg.OperationalError:
-            self._listener = None
+            if self._listener is not None:
+                self._listener.close()
+                self._listener = None
             time.sleep(min(timeout_s, PAUSE_S))
         finally:
             self._listening.release()
