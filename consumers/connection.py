@@ -17,6 +17,8 @@ from kafka.net.selector import NetworkSelector
 from kafka.protocol.consumer import FetchRequest, IsolationLevel
 from kafka.structs import MemberState, OffsetAndMetadata
 
+from schemas.errors import SettingsError
+
 BOOTSTRAP_MS = 2_000  # a try to reach the brokers; a stop is heard after at most that long
 FETCH_BYTES = 8 << 20  # a fetch answers with at most that much; with what is being appended, the bound on memory
 FETCH_WAIT_MS = 200  # the broker answers as soon as it has a byte; this bounds how long a newly assigned partition waits for its turn
@@ -50,13 +52,21 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     client: Mapping[str, Any] = {}
 
 
-def connect(kind: Callable[..., T], **options: Any) -> tuple[T, KafkaNetClient, KafkaConnectionManager]:  # noqa: ANN401  # kafka-python's
+def connect(kind: Callable[..., T], given: Mapping[str, Any], **options: Any) -> tuple[T, KafkaNetClient, KafkaConnectionManager]:  # noqa: ANN401  # kafka-python's
     """Make a consumer or producer, and keep the parts it hides. When that fails nothing of it is left running.
 
+    Args:
+        kind: ``KafkaConsumer`` or ``KafkaProducer``.
+        given: options from outside.
+        **options: ours, which the promises rest on.
+
     Raises:
+        SettingsError: ``given`` has an option that is ours.
         KafkaError, OSError: the brokers cannot be reached.
         KafkaConfigurationError: kafka-python does not take an option.
     """
+    if taken := sorted(given.keys() & options.keys()):
+        raise SettingsError(f"Kafka: the option {taken[0]!r} is not yours to set, exactly-once rests on it: remove it")
     made: list[tuple[KafkaNetClient, KafkaConnectionManager]] = []
 
     def make(**configs: Any) -> KafkaNetClient:  # noqa: ANN401
@@ -68,7 +78,7 @@ def connect(kind: Callable[..., T], **options: Any) -> tuple[T, KafkaNetClient, 
         return client
 
     try:
-        return kind(kafka_client=make, **options), *made[0]
+        return kind(kafka_client=make, **options, **given), *made[0]
     except BaseException:
         for client, _ in made:
             client.close()  # else its thread and sockets would live on
@@ -82,6 +92,7 @@ class Connection:
         self.topic = settings.topic
         self.consumer, self._client, self._manager = connect(
             KafkaConsumer,
+            settings.client,
             bootstrap_servers=settings.brokers.split(","),
             group_id=settings.group,
             group_instance_id=settings.instance,
@@ -97,7 +108,6 @@ class Connection:
             bootstrap_timeout_ms=BOOTSTRAP_MS,
             reconnect_backoff_max_ms=RECONNECT_MS_MAX,
             metrics_enabled=False,
-            **settings.client,
         )
 
     @property

@@ -132,13 +132,13 @@ def _producer(settings: LetterSettings) -> Iterator[KafkaProducer]:
     """An idempotent producer; what it has not sent when the block fails is given up."""
     producer, *_ = connect(
         KafkaProducer,
+        settings.client,
         bootstrap_servers=settings.brokers.split(","),
         max_block_ms=BLOCK_MS,
         bootstrap_timeout_ms=BLOCK_MS,
         request_timeout_ms=DELIVERY_MS // 2,
         delivery_timeout_ms=DELIVERY_MS,
         metrics_enabled=False,
-        **settings.client,
     )
     try:
         yield producer

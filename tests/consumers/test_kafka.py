@@ -316,6 +316,11 @@ def test_a_wrong_option_is_told_at_once(topic: Topic, open_source: Open) -> None
         open_source(topic.settings(client={"no_such_option": 1})).poll(100, 10)
 
 
+def test_an_option_that_a_promise_rests_on_cannot_be_set_from_outside(topic: Topic, open_source: Open) -> None:
+    with pytest.raises(SettingsError, match="'enable_auto_commit' is not yours to set"):
+        open_source(topic.settings(client={"enable_auto_commit": True})).poll(100, 10)
+
+
 # Brokers and topics that are away
 
 

@@ -77,6 +77,11 @@ class Rledger:
             process.communicate()
 
 
+def bare(data: Path) -> dict[str, str]:
+    """The environment of somebody who has set nothing but where the data goes."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RLEDGER_")} | {"RLEDGER_DATA": str(data)}
+
+
 def family(pid: int) -> list[psutil.Process]:
     """The living children of a process, and theirs."""
     try:

@@ -1,6 +1,5 @@
 """A data folder of its own for every test, and nothing else set."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +7,7 @@ import pytest
 
 from service import feed, settings, worker
 from service.stores import open_ledger
-from tests.service.commands import Rledger
-
-
-def bare(data: Path) -> dict[str, str]:
-    """The environment of somebody who has set nothing but where the data goes."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("RLEDGER_")} | {"RLEDGER_DATA": str(data)}
+from tests.service.commands import Rledger, bare
 
 
 @pytest.fixture

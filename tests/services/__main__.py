@@ -20,6 +20,7 @@ def missing_packages() -> list[str]:
     """Debian's packages for what this machine cannot do yet."""
     has = {
         "docker-compose": shutil.which("docker-compose") is not None,  # checks docker-compose.yml; no engine needed
+        "kcat": shutil.which("kcat") is not None,  # a producer that is not ours, and the only one that sends what is not UTF-8
         "openjdk-17-jre-headless": docker_works() or shutil.which("java") is not None,
         "maven": docker_works() or shutil.which("mvn") is not None,
         "postgresql": docker_works() or "RLEDGER_TEST_POSTGRES" in os.environ or postgres.programs() is not None,
