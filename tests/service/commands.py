@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
+import structlog
 from click.testing import CliRunner
 
 from ledger.ledger import Ledger
@@ -31,7 +32,10 @@ class Rledger:
     def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command here, as click does; an error that is a bug is raised."""
         settings = {name: None for name in os.environ if name.startswith("RLEDGER_")} | self.environ
-        done = CliRunner().invoke(main, arguments, env=settings, input=stdin, prog_name="rledger")
+        try:
+            done = CliRunner().invoke(main, arguments, env=settings, input=stdin, prog_name="rledger")
+        finally:
+            structlog.reset_defaults()  # each command sets logging up for its process
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
