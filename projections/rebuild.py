@@ -6,7 +6,7 @@ one of another version stops and says so.
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 
 import msgspec
@@ -21,7 +21,7 @@ from projections.views import Lock, Progress, Views
 from schemas.errors import NotFoundError, StoreUnavailableError
 
 NEAR_EVENTS = 1_000  # events left to fold under the write lock
-DIFFERENCES_MAX = 10  # told one by one; all are counted
+DIFFERENCES_MAX = 10  # of each kind, told one by one; all are counted
 
 log = structlog.get_logger()
 
@@ -183,16 +183,20 @@ def _compare(connection: sqlite3.Connection, table: Table, *, published: bool) -
     joined = f"FROM {new} AS n JOIN {old} AS o ON n.{key} = o.{key}"
     equal = " AND ".join(f"n.{column} IS o.{column}" for column in columns)
     both, same = connection.execute(f"SELECT count(*), coalesce(sum({equal}), 0) {joined}").fetchone()
-    differences = [
-        Difference(
-            cells[0], "changed", tuple(name.strip('"') for name, n, o in zip(columns, cells[1::2], cells[2::2], strict=True) if n != o)
-        )
-        for cells in connection.execute(
-            f"SELECT n.{key}, {', '.join(f'n.{c}, o.{c}' for c in columns)} {joined} WHERE NOT ({equal}) ORDER BY 1 LIMIT ?",
-            (DIFFERENCES_MAX,),
-        )
-    ]
+    differences = () if same == before == after else tuple(_differences(connection, table, columns))
+    return Comparison(same, both - same, after - both, before - both, differences)
+
+
+def _differences(connection: sqlite3.Connection, table: Table, columns: Sequence[str]) -> Iterator[Difference]:
+    """The first ``DIFFERENCES_MAX`` changed rows, added rows and removed rows, by key."""
+    old, new, key = quoted(table.projection.name), quoted(table.name), quoted(table.key)
+    pairs = ", ".join(f"n.{column}, o.{column}" for column in columns)
+    equal = " AND ".join(f"n.{column} IS o.{column}" for column in columns)
+    changed = f"SELECT n.{key}, {pairs} FROM {new} AS n JOIN {old} AS o ON n.{key} = o.{key} WHERE NOT ({equal}) ORDER BY 1 LIMIT ?"  # noqa: S608
+    for cells in connection.execute(changed, (DIFFERENCES_MAX,)):
+        cells_of_both = zip(columns, cells[1::2], cells[2::2], strict=True)
+        yield Difference(cells[0], "changed", tuple(column.strip('"') for column, now, then in cells_of_both if now != then))
     for what, one, other in (("added", new, old), ("removed", old, new)):
         alone = f"SELECT {key} FROM {one} WHERE {key} NOT IN (SELECT {key} FROM {other}) ORDER BY 1 LIMIT ?"  # noqa: S608
-        differences += [Difference(key_, what) for (key_,) in connection.execute(alone, (DIFFERENCES_MAX - len(differences),))]
-    return Comparison(same, both - same, after - both, before - both, tuple(differences))
+        for (name,) in connection.execute(alone, (DIFFERENCES_MAX,)):
+            yield Difference(name, what)

@@ -64,9 +64,12 @@ class Table:
         db.table(self.name).create(columns, pk=self.key, not_null={self.key, *BOOKKEEPING})
 
     def index(self, db: sqlite_utils.Database, build: int) -> None:
-        """Make the indexes; ``build`` keeps their names apart from those of the table this one will replace."""
+        """Make the indexes; ``build`` keeps their names apart from those of the table this one will replace.
+
+        Each ends with the key, as every order does: a page is then read from the index however many rows have the same value, or none.
+        """
         for columns in self.indexes:
-            db.table(self.name).create_index(columns, index_name=f"{self.projection.name}_{'_'.join(columns)}_{build}")
+            db.table(self.name).create_index([*columns, self.key], index_name=f"{self.projection.name}_{'_'.join(columns)}_{build}")
 
     def encode(self, row: msgspec.Struct) -> tuple[Any, ...]:
         """The row's public columns as SQLite takes them."""
@@ -115,7 +118,7 @@ class Table:
         after: tuple[Any, str] | None = None,
         limit: int | None = None,
     ) -> tuple[str, list[Any]]:
-        """The SELECT of whole rows and its parameters: those matching ``where`` in the order of one column, NULLs last, then of the key.
+        """The SELECT of whole rows and its parameters: those matching ``where`` in the order of one column, then of the key; NULLs last.
 
         ``where`` is column -> value, or a list, tuple or set of values of which one must match; ``after`` the order column's value and the
         key of the last row seen.
@@ -131,20 +134,19 @@ class Table:
             tests.append(f"{name} IN ({marks(len(present))})" + (f" OR {name} IS NULL" if None in values else ""))
             parameters += present
         order, key = self._known(order_by or self.key), quoted(self.key)
+        direction, beyond = ("DESC", "<") if descending else ("ASC", ">")
         if after is not None:
             value, last = after
             if value is None:
-                tests.append(f"{order} IS NULL AND {key} > ?")
+                tests.append(f"{order} IS NULL AND {key} {beyond} ?")
                 parameters.append(last)
             else:
-                beyond = "<" if descending else ">"
-                tests.append(f"{order} {beyond} ? OR ({order} = ? AND {key} > ?) OR {order} IS NULL")
+                tests.append(f"{order} {beyond} ? OR ({order} = ? AND {key} {beyond} ?) OR {order} IS NULL")
                 parameters += [value, value, last]
         condition = " AND ".join(f"({test})" for test in tests) or "1"
-        direction = "DESC" if descending else "ASC"
         sql = (
             f'SELECT {", ".join(map(quoted, self.every))} FROM "{self.name}" '  # noqa: S608
-            f"WHERE {condition} ORDER BY {order} {direction} NULLS LAST, {key} LIMIT ?"
+            f"WHERE {condition} ORDER BY {order} {direction} NULLS LAST, {key} {direction} LIMIT ?"
         )
         return sql, [*parameters, -1 if limit is None else limit]
 

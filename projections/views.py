@@ -9,7 +9,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -192,7 +192,7 @@ class Views:
         limit: int | None = None,
         state: bool = False,
     ) -> Iterator[ViewRow]:
-        """Read rows as they are asked for, from one snapshot, in the order of one column (NULLs last), then of the key.
+        """Read rows as they are asked for, from one snapshot, in the order of one column, then of the key; NULLs last.
 
         Args:
             where: public column -> the value it must have, or a list, tuple or set of values.
@@ -218,6 +218,27 @@ class Views:
             last = (table.cell(found.row, order), after)
         sql, parameters = table.select(where=where or {}, order_by=order, descending=descending, after=last, limit=limit)
         return self._rows(table, sql, parameters, state=state)
+
+    def columns(self, projection: Projection, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Read some public columns of every row, in no order, and after them the moment (microseconds UTC) they are true for.
+
+        For sums over all rows: some five times as fast as ``select``.
+
+        Raises:
+            SettingsError: a column the view does not have.
+            StoreUnavailableError: as in ``get``.
+        """
+        sql, decoders = self._readable(projection).columns(names)
+        with self._told():
+            for cells in self._reader().execute(sql):
+                if decoders:
+                    values = list(cells)
+                    for at, decode in decoders:
+                        if values[at] is not None:
+                            values[at] = decode(values[at])
+                    yield tuple(values)
+                else:
+                    yield cells
 
     def progress(self, connection: sqlite3.Connection | None = None) -> dict[str, Progress]:
         """How far each table is, by its name; ``connection`` to read inside its transaction."""

@@ -152,8 +152,9 @@ def test_pages_give_each_matching_row_once_and_in_order(
         return all(getattr(row, column) in (wanted if isinstance(wanted, list | set) else [wanted]) for column, wanted in where.items())
 
     column = order_by or "thing"
-    rows = sorted((one.row for one in every(views) if matches(one.row)), key=lambda row: row.thing)
-    present = sorted((row for row in rows if getattr(row, column) is not None), key=lambda row: getattr(row, column), reverse=descending)
+    rows = sorted((one.row for one in every(views) if matches(one.row)), key=lambda row: row.thing, reverse=descending)
+    present = [row for row in rows if getattr(row, column) is not None]
+    present.sort(key=lambda row: getattr(row, column), reverse=descending)  # which keeps the order of equal ones
     expected = present + [row for row in rows if getattr(row, column) is None]
 
     found: list[Row] = []
