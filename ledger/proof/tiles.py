@@ -89,9 +89,9 @@ def grow(old_size: int, leaf_hashes: Iterable[bytes], read: Read) -> Iterator[tu
         if width:
             hashes = _hashes(Tile(level, index, width), read) + hashes
         roots = []
-        for index_, at in enumerate(range(0, len(hashes), WIDTH * HASH_BYTES), index):
+        for number, at in enumerate(range(0, len(hashes), WIDTH * HASH_BYTES), index):
             content = hashes[at : at + WIDTH * HASH_BYTES]
-            tile = Tile(level, index_, len(content) // HASH_BYTES)
+            tile = Tile(level, number, len(content) // HASH_BYTES)
             yield tile, content
             if tile.width == WIDTH:
                 roots.append(_root(content))
