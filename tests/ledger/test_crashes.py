@@ -39,7 +39,8 @@ def test_a_crash_at_any_step_loses_nothing_and_repeats_nothing(url: str, open_le
             break
         assert exit_code == -signal.SIGKILL
     assert step > 16  # before and after: begin, what is known, head, events, offsets, dead letters, commit
-    assert ledger.head().position >= 2 * BATCH  # at least one died behind its commit, the last one not at all
+    # Whether a process that died as it sent its commit has committed is PostgreSQL's to say; the last one did not die.
+    assert ledger.head().position >= (2 * BATCH if url.startswith("sqlite") else BATCH)
 
 
 def test_two_writers_killed_at_random_keep_every_promise(url: str, open_ledger: Callable[[], Ledger]) -> None:
