@@ -171,6 +171,8 @@ class DealPolicy(Section, frozen=True):
     weight: Weight
     fair_gain: Positive
     estimated_weight: Weight
+    low_gain: Weight
+    tilted_share: Annotated[float, msgspec.Meta(ge=0.5, le=1)]
 
 
 class ExposurePolicy(Section, frozen=True):

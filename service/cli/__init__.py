@@ -26,6 +26,9 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "explain": ("look:explain", "The events behind a score."),
         "history": ("look:history", "The events of one relationship, as recorded."),
     },
+    "Decide": {
+        "deal": ("deal:deal", "A proposed deal, judged from both sides before it is signed."),
+    },
     "Look after": {
         "doctor": ("care:doctor", "Check everything, and say what to do."),
         "deadletters": ("letters:deadletters", "What was refused: list, show, correct and replay."),

@@ -1,5 +1,6 @@
 """A negotiation: what each side gained above its walk-away when it closed with an agreement. Offers are remembered by count."""
 
+from projections.deals.gains import stakes
 from projections.scoring import balance
 from projections.scoring.cases.case import CaseBase, Item, Mark, mark
 from projections.scoring.policy import Policy
@@ -42,7 +43,8 @@ class NegotiationCase(CaseBase, tag=3):
             return []
         if self.outcome != "agreed" or not self.terms:
             return []
-        evidence = balance.agreed(self.issues, self.terms, policy.deal)
+        on = stakes(self.issues, self.terms)
+        evidence = balance.agreed(on, [self.terms[stake.issue] for stake in on], policy.deal)
         if evidence is None:
             return []
         at = max(opened.at_us, closed.at_us)
