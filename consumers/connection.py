@@ -14,9 +14,9 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
-from kafka.protocol.consumer import FetchRequest, IsolationLevel
 from kafka.structs import MemberState, OffsetAndMetadata
 
+from consumers.records import PartitionRecords
 from schemas.errors import SettingsError
 
 BOOTSTRAP_MS = 2_000  # a try to reach the brokers; a stop is heard after at most that long
@@ -24,7 +24,6 @@ FETCH_BYTES = 8 << 20  # a fetch answers with at most that much; with what is be
 FETCH_WAIT_MS = 200  # the broker answers as soon as it has a byte; this bounds how long a newly assigned partition waits for its turn
 METADATA_AGE_MS = 5_000  # how soon a topic that was replaced, or has new partitions, is noticed
 RECONNECT_MS_MAX = 2_000
-FETCH_VERSION_MAX = 12  # the last that names topics by name
 
 
 T = TypeVar("T")
@@ -109,6 +108,7 @@ class Connection:
             reconnect_backoff_max_ms=RECONNECT_MS_MAX,
             metrics_enabled=False,
         )
+        self.consumer._fetcher.PartitionRecords = PartitionRecords  # noqa: SLF001  # see there
 
     @property
     def cluster_id(self) -> str | None:
@@ -146,38 +146,6 @@ class Connection:
     def refresh(self, timeout_ms: int) -> None:
         """Ask the brokers for their metadata now."""
         self._manager.run(self._manager.wait_for, self._manager.cluster.request_update(), timeout_ms)
-
-    def raw(self, partition: int, offset: int, timeout_ms: int) -> bytes:
-        """The partition's record batches from ``offset`` on, as the broker holds them: at least one whole batch, where there is one."""
-        request = FetchRequest(
-            max_wait_ms=0,
-            min_bytes=0,
-            max_bytes=FETCH_BYTES,
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            session_id=0,
-            session_epoch=-1,  # no fetch session: one answer, no state at the broker
-            topics=[
-                FetchRequest.FetchTopic(
-                    topic=self.topic,
-                    partitions=[
-                        FetchRequest.FetchTopic.FetchPartition(
-                            partition=partition,
-                            current_leader_epoch=-1,
-                            fetch_offset=offset,
-                            last_fetched_epoch=-1,
-                            partition_max_bytes=FETCH_BYTES,
-                        )
-                    ],
-                )
-            ],
-            forgotten_topics_data=[],
-            rack_id="",
-            max_version=FETCH_VERSION_MAX,
-        )
-        leader = self._manager.cluster.leader_for_partition(TopicPartition(self.topic, partition))
-        sent = self._manager.call_soon(self._manager.send, request, leader)
-        answer = self._manager.run(self._manager.wait_for, sent, timeout_ms)
-        return answer.responses[0].partitions[0].records or b""
 
     def close(self, offsets: Mapping[TopicPartition, OffsetAndMetadata], timeout_ms: int) -> None:
         """Commit ``offsets``, leave the group and let go of the sockets."""

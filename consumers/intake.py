@@ -73,7 +73,6 @@ def take(batch: Batch[M], source: Source[M], ledger: Ledger, now_us: int) -> Tal
         StoreUnavailableError: nothing was appended; try the same batch again.
     """
     touchpoints, origins, letters = sort(source, batch.messages, now_us)
-    letters += batch.letters
     outcomes = ledger.append(
         touchpoints,
         delivered=batch.delivered,

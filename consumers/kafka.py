@@ -4,14 +4,13 @@ Kafka's own committed offsets are written for lag tools and never read. The stre
 ``kafka/<cluster id>/<topic>/<topic id>/<partition>``: a topic deleted and created again is another stream, and is noticed.
 
 kafka-python runs the rebalance listener on a thread of its own, so the listener only pauses the new partitions and notes them; the
-loop's thread reads the stored offsets, seeks and resumes (``_settle``). After any exception of ``poll`` the consumer would spin, so
-it is either sought past the record that caused it (``unreadable.py``) or thrown away and made anew.
+loop's thread reads the stored offsets, seeks and resumes (``_settle``). After an exception of ``poll`` the consumer might spin, so it
+is thrown away and made anew; a record that cannot be read causes none (``records.py``).
 """
 
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping
 
 import kafka.errors
 import structlog
@@ -21,13 +20,13 @@ from kafka.structs import OffsetAndMetadata
 
 from consumers.connection import BOOTSTRAP_MS, Connection, KafkaSettings
 from consumers.errors import OffsetLostError, ReplacedError, TopicReplacedError
+from consumers.records import Record
 from consumers.source import Batch, Offsets
 from consumers.trouble import TELL_MS, Trouble
-from consumers.unreadable import find
 from consumers.watchdog import Watchdog
 from ledger.interface import DeadLetter, Delivered
 from schemas.cloudevents import decode_message
-from schemas.errors import LedgerError, RefusalCode, SettingsError
+from schemas.errors import LedgerError, RefusalCode, RefusedError, SettingsError
 from schemas.touchpoint import Touchpoint
 
 REQUEST_MS = 5_000  # for what must be asked of the brokers outside of poll
@@ -38,18 +37,6 @@ COMMIT_EVERY = 50  # batches between two advisory commits when messages never ce
 Change = tuple[bool, set[int]]  # whether assigned (else revoked), and which partitions
 
 log = structlog.get_logger()
-
-
-class Record(Protocol):
-    """What is used of kafka-python's ``ConsumerRecord``. ``timestamp``: milliseconds since 1970 UTC, -1 unknown."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
 
 
 class KafkaSource:
@@ -102,6 +89,8 @@ class KafkaSource:
         return self._batch(polled)
 
     def touchpoint(self, message: Record, now_us: int) -> Touchpoint:
+        if message.problem:
+            raise RefusedError("unreadable", message.problem)
         return decode_message(message.headers, message.value, now_us=now_us)
 
     def letter(self, message: Record, code: RefusalCode, reason: str) -> DeadLetter:
@@ -111,9 +100,9 @@ class KafkaSource:
             message.topic,
             message.partition,
             message.offset,
-            message.timestamp if message.timestamp >= 0 else None,
+            message.timestamp_ms if message.timestamp_ms >= 0 else None,
             message.key,
-            tuple(message.headers),
+            message.headers,
             message.value,
         )
 
@@ -224,7 +213,7 @@ class KafkaSource:
         return Delivered(f"{self._prefix}{partition}", expected, next_)
 
     def _recover(self, connection: Connection, error: Exception, timeout_ms: int) -> Batch[Record]:
-        """Find out what ``error`` means; go on past an unreadable record, or with a new consumer."""
+        """Find out what ``error`` means: where we are, who we are, or anything else, after which only a new consumer can be trusted."""
         try:
             match error:
                 case kafka.errors.FencedInstanceIdError():
@@ -233,27 +222,10 @@ class KafkaSource:
                     return self._lost(connection, dict.fromkeys(error.args[0]))
                 case kafka.errors.LogTruncationError():
                     return self._lost(connection, {at: left and left.offset for at, left in error.divergent_offsets.items()})
-            batch = self._unreadable(connection)
         except kafka.errors.KafkaError as another:
-            error, batch = another, Batch(())
-        if not batch:
-            self._drop(connection, error, timeout_ms)
-        return batch
-
-    def _unreadable(self, connection: Connection) -> Batch[Record]:
-        """The records no client can hand over, as dead letters; the consumer goes on after them."""
-        delivered: list[Delivered] = []
-        letters: list[DeadLetter] = []
-        for partition in self._expected:
-            position = connection.consumer.position(self._at(partition), timeout_ms=REQUEST_MS)
-            if position is None:
-                continue
-            found = find(connection.raw(partition, position, REQUEST_MS), self._settings.topic, partition, position)
-            if found is not None:
-                connection.consumer.seek(self._at(partition), found.next)
-                delivered.append(self._deliver(partition, found.next))
-                letters += found.letters
-        return Batch((), tuple(delivered), tuple(letters))
+            error = another
+        self._drop(connection, error, timeout_ms)
+        return Batch(())
 
     def _lost(self, connection: Connection, places: Mapping[TopicPartition, int | None]) -> Batch[Record]:
         """The broker does not have the offsets we are at. ``places``: up to where it agrees with us, where that is known."""

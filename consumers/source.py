@@ -17,18 +17,14 @@ M = TypeVar("M")  # one message as the source's client hands it over: not wrappe
 
 
 class Batch(msgspec.Struct, Generic[M], frozen=True):
-    """Messages in the order of their streams, and the offsets the ledger commits with them.
-
-    ``letters`` are those that could not even be handed over as messages (``unreadable``); ``delivered`` counts them in.
-    """
+    """Messages in the order of their streams, and the offsets the ledger commits with them."""
 
     messages: Sequence[M]
     delivered: tuple[Delivered, ...] = ()
-    letters: tuple[DeadLetter, ...] = ()
 
     def __len__(self) -> int:
-        """How many messages were taken, readable or not."""
-        return len(self.messages) + len(self.letters)
+        """How many messages there are."""
+        return len(self.messages)
 
 
 class Offsets(Protocol):

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from consumers.connection import KafkaSettings
 from consumers.errors import OffsetLostError, TopicReplacedError
 from consumers.intake import run, take
-from consumers.kafka import KafkaSource, Record
+from consumers.kafka import KafkaSource
+from consumers.records import Record
 from consumers.source import Batch
 from ledger.ledger import Ledger
 from schemas.errors import OvertakenError, SettingsError
