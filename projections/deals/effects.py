@@ -1,14 +1,21 @@
 """What a deal would do to a relationship, by the very evidence that its close would be."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from projections.deals.cautions import Caution
 from projections.deals.gains import Stake
 from projections.scoring.balance import agreed
-from projections.scoring.figures import Level
 from projections.scoring.models import Model
+
+
+class Balance(NamedTuple):
+    """A relationship's balance as it stands: its level, 0-1, and the events of evidence behind it, the prior's included."""
+
+    level: float
+    events: float
 
 
 class Effects(msgspec.Struct, frozen=True):
@@ -24,13 +31,13 @@ class Effects(msgspec.Struct, frozen=True):
     warnings: tuple[Caution, ...]
 
 
-def effects(on: Sequence[Stake], values: Sequence[float], model: Model, before: Level | None, warnings: tuple[Caution, ...]) -> Effects:
-    """The effects on a relationship whose balance stands at ``before``; None: on one of which nothing is known."""
+def effects(on: Sequence[Stake], values: Sequence[float], model: Model, before: Balance | None, warnings: tuple[Caution, ...]) -> Effects:
+    """The effects on a relationship whose balance was ``before``; None: on one of which nothing is known."""
     evidence = agreed(on, values, model.policy.deal)
     if evidence is None:
         return Effects(0.0, 0.0, 0.0, warnings)
     dimension = model.dimensions[model.numbers["balance"]]
-    level, events = (dimension.prior_mean, dimension.prior_events) if before is None else (before.level, before.events)
+    level, events = before or (dimension.prior_mean, dimension.prior_events)
     change = (level * events + evidence.plus) / (events + evidence.plus + evidence.minus) - level
     reputation = 0.0 - evidence.minus if evidence.ours else 0.0
     return Effects(round(change, 6), round(100.0 * dimension.weight * change, 4), round(reputation, 6), warnings)

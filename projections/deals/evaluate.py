@@ -13,11 +13,10 @@ import msgspec
 
 from projections.deals import gains
 from projections.deals.cautions import cautions
-from projections.deals.effects import Effects, effects
+from projections.deals.effects import Balance, Effects, effects
 from projections.deals.frontier import Matter, Point, frontier, improvement, kalai_smorodinsky, measurable, nash
 from projections.deals.gains import SAME, Range, Stake, stakes
 from projections.deals.proposal import DealError, Proposal
-from projections.scoring.figures import Level
 from projections.scoring.models import Model
 from projections.scoring.policy import DealPolicy
 
@@ -85,7 +84,7 @@ class _Reading(NamedTuple):
     better: Point | None
 
 
-def evaluate(proposal: Proposal, model: Model, balance: Level | None = None) -> Evaluation:
+def evaluate(proposal: Proposal, model: Model, balance: Balance | None = None) -> Evaluation:
     """Judge a proposed deal.
 
     Args:

@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from projections.deals.effects import Balance
 from projections.deals.evaluate import Between, Evaluation, Figure, Verdict, evaluate
 from projections.deals.proposal import DealError, Proposal, decode
 from projections.queries import Moments
-from projections.scoring.figures import Level
 from projections.scoring.models import Model, models
 from projections.scoring.policy import load
 from service.cli import FailedError, output
@@ -96,7 +96,7 @@ def _split(body: bytes) -> list[tuple[int, bytes]]:
     return lines
 
 
-def _present(relationship: str | None, kind: str) -> tuple[Model, Level | None]:
+def _present(relationship: str | None, kind: str) -> tuple[Model, Balance | None]:
     """The model of the relationship's kind and its balance as it stands; None where nothing is known of it."""
     by_kind = models(load())
     if relationship is None:
@@ -106,7 +106,7 @@ def _present(relationship: str | None, kind: str) -> tuple[Model, Level | None]:
     model, balance = by_kind[shown.kind], shown.dimensions["balance"]
     if balance.level is None:
         return model, None
-    return model, Level(balance.level, balance.evidence, balance.evidence + model.dimensions[model.numbers["balance"]].prior_events)
+    return model, Balance(balance.level, balance.evidence + model.dimensions[model.numbers["balance"]].prior_events)
 
 
 def _card(proposal: Proposal, found: Evaluation) -> RenderableType:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projections.deals.effects import Balance
 from projections.deals.evaluate import Between, Evaluation, Figure, Offer, evaluate
 from projections.deals.proposal import DealError, Proposal, decode
-from projections.scoring.figures import Level
 from schemas import catalogue as c
 from tests.projections.deals.games import Game, continuous_game, gain, judged, proposal, small_game, swapped
-from tests.projections.events import MODELS, NOW, figured, happened, level
+from tests.projections.events import MODELS, figured, happened, level
 
 SEEDS = st.integers(0, 2**32)
 MIRRORED = {"tilted_to_us": "tilted_to_them", "tilted_to_them": "tilted_to_us"}
@@ -377,8 +377,9 @@ def test_the_effects_are_what_closing_the_deal_does_to_the_scores(kind: str, agr
     found = evaluate(proposal([price(80, 120, theirs)], {"price": agreed}), MODELS[kind]).effects
     assert found.balance == pytest.approx(level(after, "balance") - level(before, "balance"), abs=1e-5)
     assert found.quality == pytest.approx(figured(after).quality - figured(before).quality, abs=1e-3)
-    number = MODELS[kind].names.index("balance")
-    again = evaluate(proposal([price(80, 120, theirs)], {"price": agreed}), MODELS[kind], figured(after, NOW).levels[number]).effects
+    stands = figured(after).levels[MODELS[kind].names.index("balance")]
+    once_more = Balance(stands.level, stands.events)
+    again = evaluate(proposal([price(80, 120, theirs)], {"price": agreed}), MODELS[kind], once_more).effects
     assert abs(again.balance) <= abs(found.balance)
 
 
@@ -389,5 +390,5 @@ def test_taking_most_of_it_counts_against_our_reputation_and_giving_it_does_not(
 
 
 def test_a_fair_deal_repairs_a_bad_balance() -> None:
-    found = evaluate(proposal([price(80, 120, (120, 80))], {"price": 100}), MODELS["partner"], Level(0.2, 4.0, 6.0))
+    found = evaluate(proposal([price(80, 120, (120, 80))], {"price": 100}), MODELS["partner"], Balance(0.2, 6.0))
     assert found.effects.balance == pytest.approx((0.2 * 6 + 2) / 8 - 0.2, abs=1e-6)
