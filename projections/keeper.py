@@ -57,7 +57,8 @@ class Keeper:
         self._ledger, self._views, self._clock, self._beside = ledger, views, clock, beside
         self.connection = views.connect()
         self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS, deferred=beside) for one in projections]
-        self._known: dict[str, Progress] = {}  # by table; empty: read them anew
+        self._known: dict[str, Progress] = {}  # by table, as this keeper left it
+        self._in_doubt = True  # whether memory and file may disagree
         self.position = 0
         self._tick_us = 0
 
@@ -101,15 +102,16 @@ class Keeper:
     def _in_step(self) -> Iterator[None]:
         """Begin with what the file says, unless memory is known to agree with it. Leaves quietly when another keeper overtook this one."""
         try:
-            if not self._known:
-                self._open()
+            if self._in_doubt:
+                self._known, self._in_doubt = self._opened(), False
             yield
         except BaseException as error:
-            self._known = {}  # what is in memory was not committed
+            self._in_doubt = True
             if not isinstance(error, _OvertakenError):
                 raise
 
-    def _open(self) -> None:
+    def _opened(self) -> dict[str, Progress]:
+        """Start from what the file says."""
         found = self._views.progress(self.connection)
         known = {}
         for folding in self._foldings:
@@ -126,7 +128,7 @@ class Keeper:
         for folding in self._foldings:
             parked = self.connection.execute("SELECT relationship FROM parked WHERE projection = ?", (folding.table.name,)).fetchall()
             folding.reset(parked=[relationship for (relationship,) in parked], stored=self.position > 0)
-        self._known = known
+        return known
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -174,12 +176,12 @@ class Keeper:
         """The events of ``chunk`` that can be read; the relationships of the others are set aside and park there."""
         try:
             return list(map(recorded, chunk))
-        except ValueError:
+        except Exception:  # noqa: BLE001  # whatever it is, it is raised again and kept when the event is folded singly
             events = []
             for stored in chunk:
                 try:
                     events.append(recorded(stored))
-                except ValueError:
+                except Exception:  # noqa: BLE001
                     for folding in self._foldings:
                         folding.fail(stored.relationship)
             return events
@@ -190,6 +192,7 @@ class Keeper:
                 with self._writing():
                     for folding in self._foldings:
                         folding.write(self.connection, self._tick_us)
+                    for folding in self._foldings:
                         for relationship in sorted(folding.failed):
                             events = self._events(relationship, start, end)
                             self._park(folding, relationship, folding.fold_singly(self.connection, events, self._tick_us))

@@ -71,6 +71,7 @@ def rebuild(
     """
     if unknown := sorted(set(names) - {one.name for one in projections}):
         raise NotFoundError(f"there is no view {unknown[0]!r}; there are {', '.join(one.name for one in projections)}")
+    tidy(ledger, views)
     wanted = [one for one in projections if one.name in names]
     with _lock(views), closing(Keeper(ledger, views, wanted, clock=clock, beside=True)) as keeper:
         connection = keeper.connection
@@ -121,7 +122,7 @@ def stale(views: Views, projections: Sequence[Projection]) -> list[str]:
 def _lock(views: Views) -> Lock:
     lock = views.try_lock("rebuild")
     if lock is None:
-        raise StoreUnavailableError(f"{views.path}: another rebuild is under way; wait for it, `rledger doctor` shows how far it is")
+        raise StoreUnavailableError(f"{views.path}: another rebuild is under way; wait until it is done")
     return lock
 
 

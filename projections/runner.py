@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 import structlog
 
 from ledger.ledger import Ledger
-from projections.keeper import COMMIT_EVENTS, Keeper, Retried
+from projections.keeper import READ_EVENTS, Keeper, Retried
 from projections.projection import Projection
 from projections.rebuild import Rebuilt, rebuild, stale, tidy
 from projections.views import Views
@@ -60,14 +60,12 @@ class Runner:
         """
         self.prepare()
         events = self._keeper.advance()
-        return events + (self._keeper.sweep() if events < COMMIT_EVENTS else 0)
+        return events + (self._keeper.sweep() if events < READ_EVENTS else 0)
 
     def catch_up(self) -> int:
-        """Until nothing is left. Returns: events folded and rows published."""
-        total = 0
-        while count := self.run_once():
-            total += count
-        return total
+        """Fold all that the log holds at this moment, and publish what is left to. Returns: events folded."""
+        self.prepare()
+        return self._keeper.catch_up(upto=self._ledger.head().position)
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set; the commit under way is finished."""

@@ -217,6 +217,29 @@ def test_a_value_no_column_can_hold_parks_its_relationship(house: House, value: 
     assert (table(house.path), []) == from_nothing(house.log)
 
 
+def test_a_value_no_column_can_hold_does_not_hinder_another_projection(house: House) -> None:
+    def publish(state: State, moment_us: int) -> Row:
+        return msgspec.structs.replace(row(state, moment_us), events=2**63 if state.chain == "customer/c3" else 0)
+
+    both = chains(), chains(publish=publish, name="others")
+    house.catch_up(*both)
+    house.log.add_many(20)
+    house.catch_up(*both)
+    assert [(one.projection, one.relationship) for one in house.views.parked()] == [("others", "customer/c3")]
+    assert table(house.path) == from_nothing(house.log)[0]
+
+
+def test_catching_up_ends_although_the_log_grows(house: House) -> None:
+    def growing(id_: str) -> bool:
+        house.log.add_many(2)
+        return id_ == "never"
+
+    house.catch_up()
+    house.log.add_many(10)
+    house.catch_up(chains(growing))
+    assert house.views.status(head=0)[0].position == 10
+
+
 def test_an_event_that_cannot_be_read_parks_its_relationship(house: House) -> None:
     house.log.add_many(20)
     house.log.add("customer/c3", "damaged", event=b'{"id": ')
