@@ -5,11 +5,13 @@ again from the ledger, taking only what had happened by ``as_of`` and only what 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from ledger.ledger import READ_LIMIT_MAX, Ledger
 from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Shown
+from projections.projection import Projection
 from projections.relationships import LEVEL_COLUMNS, assess, relationships
 from projections.scoring.evidence import beta_interval
 from projections.scoring.explain import explain
@@ -59,7 +61,7 @@ class Reader:
     """Answers from one ledger and its views, under one policy."""
 
     def __init__(self, ledger: Ledger, views: Views, policy: Policy) -> None:
-        self._ledger, self._views, self._policy = ledger, views, policy
+        self._ledger, self._views, self.policy = ledger, views, policy
         self._models = models(policy)
         self._view = relationships(policy)
 
@@ -106,7 +108,7 @@ class Reader:
             found = [self._shown(row.state, row.position, moments) for row in rows]
         found = [shown for shown in found if all(value is None or getattr(shown, column) == value for column, value in where.items())]
         known = [(figure, shown) for shown in found if (figure := _sort_figure(shown, sort)) is not None]
-        known.sort(key=lambda pair: pair[1].relationship)
+        known.sort(key=lambda pair: pair[1].relationship, reverse=descending)
         known.sort(key=lambda pair: pair[0], reverse=descending)
         ordered = [shown for _, shown in known] + [shown for shown in found if _sort_figure(shown, sort) is None]
         return ordered[:limit] if limit else ordered
@@ -120,7 +122,7 @@ class Reader:
         events = self._events(relationship, moments)
         shown = self._shown(self._folded(events, moments), events[-1].position, moments)
         parts = explain(events, self._models[shown.kind], _moment(moments, max(event.occurred_us for event in events)))
-        head = Explained(relationship, shown.quality, shown.interval, round(parts.base, 4), shown.as_of, self._policy.version)
+        head = Explained(relationship, shown.quality, shown.interval, round(parts.base, 4), shown.as_of, self.policy.version)
         lines = tuple(
             ExplainedEvent(
                 part.event.position,
@@ -148,6 +150,21 @@ class Reader:
         if not stored:
             raise _unknown(relationship, moments)
         return [HistoryLine(one.position, one.version, iso(one.recorded_us), _one_line(one)) for one in stored[-limit:]]
+
+    def columns(self, projection: Projection, names: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
+        """Some public columns of every row of a view, in no order, and after them the moment (microseconds UTC) they are true for."""
+        if not moments.past:
+            yield from self._views.columns(projection, names)
+            return
+        states: dict[str, Any] = {}
+        for event in self._log(moments):
+            key = projection.key(event)
+            if key is not None:
+                states[key] = projection.fold(states.get(key), event)
+        for state in states.values():
+            if state is not None:
+                row = projection.publish(state, moments.at_us)
+                yield (*(getattr(row, name) for name in names), moments.at_us)
 
     def _events(self, relationship: str, moments: Moments) -> Sequence[Recorded]:
         events = [event for one in self._ledger.history(relationship) if moments.counts(event := recorded(one))]
@@ -193,7 +210,7 @@ class Reader:
         if figures is not None:
             for name, one in zip(model.names, figures.levels, strict=True):
                 if one.evidence > 0.0:
-                    interval = beta_interval(one.level, one.events, self._policy.model.interval_mass)
+                    interval = beta_interval(one.level, one.events, self.policy.model.interval_mass)
                     dimensions[name] = Dimension(round(one.level, 4), _rounded(interval, 4), round(one.evidence, 2))
         return Shown(
             relationship=state.relationship,

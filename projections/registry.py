@@ -3,9 +3,10 @@
 from projections.complaints import COMPLAINTS
 from projections.projection import Projection
 from projections.relationships import relationships
+from projections.reputation.conduct import reputation
 from projections.scoring.policy import Policy
 
 
 def projections(policy: Policy) -> tuple[Projection, ...]:
     """All projections, under one policy."""
-    return relationships(policy), COMPLAINTS
+    return relationships(policy), COMPLAINTS, reputation(policy)

@@ -194,6 +194,20 @@ class ValuePolicy(Section, frozen=True):
         return self.half_life_days * DAY_US
 
 
+class ReputationPolicy(Section, frozen=True):
+    half_life_days: Positive
+    prior_mean: OpenShare
+    prior_events: Positive
+    party_events_max: Positive
+    party_share_max: OpenShare
+    remedied: OpenShare
+    months_kept: Annotated[int, msgspec.Meta(ge=1, le=1200)]
+
+    @cached_property
+    def half_life_us(self) -> float:
+        return self.half_life_days * DAY_US
+
+
 class StandingPolicy(Section, frozen=True):
     evidence_min: Weight
     width_max: Points
@@ -242,6 +256,7 @@ class Policy(Section, frozen=True):
     exposure: ExposurePolicy
     assessment: AssessmentPolicy
     value: ValuePolicy
+    reputation: ReputationPolicy
     standing: Standings
 
 

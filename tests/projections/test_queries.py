@@ -1,46 +1,23 @@
 """What managers and auditors ask, against a real ledger and its views: now, as of any moment, with any knowledge."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from ledger.ledger import Ledger
 from projections.answers import Shown
-from projections.queries import SORTS, Moments, Reader
-from projections.registry import projections
-from projections.runner import Runner
-from projections.views import Views
+from projections.queries import SORTS, Moments
 from schemas.cloudevents import touchpoint
 from schemas.errors import NotFoundError, SettingsError
 from schemas.touchpoint import Touchpoint, iso
 from service.sample.generator import generate
-from tests.projections.events import DAY, NOW, POLICY, SEED
+from tests.projections.events import DAY, NOW, SEED
+from tests.projections.houses import House
 
 RELATIONSHIPS = 40  # of the sample
 AHEAD = 200 * DAY  # when the second half is recorded, after the first
-
-
-class House:
-    """A ledger whose clock a test turns, its views, and answers from them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.now_us = NOW
-        self.ledger = Ledger.open(f"sqlite:///{folder}/ledger.db", clock=lambda: self.now_us)
-        self.views = Views.open(folder / "views.db")
-        self.runner = Runner(self.ledger, self.views, projections(POLICY), clock=lambda: self.now_us)
-        self.reader = Reader(self.ledger, self.views, POLICY)
-
-    def append(self, touchpoints: Sequence[Touchpoint]) -> None:
-        self.ledger.append(touchpoints)
-        self.runner.catch_up()
-
-    def close(self) -> None:
-        self.runner.close()
-        self.views.close()
-        self.ledger.close()
 
 
 def some() -> list[Touchpoint]:

@@ -1,0 +1,56 @@
+"""A ledger whose clock a test turns, its views, and answers from them; and answers from events alone, without any store."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ledger.ledger import Ledger
+from projections.projection import Projection
+from projections.queries import Moments, Reader
+from projections.registry import projections
+from projections.runner import Runner
+from projections.scoring.policy import Policy
+from projections.views import Views
+from schemas.touchpoint import Recorded, Touchpoint
+from tests.projections.events import NOW, POLICY
+
+
+class House:
+    """Everything there is, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now_us = NOW
+        self.ledger = Ledger.open(f"sqlite:///{folder}/ledger.db", clock=lambda: self.now_us)
+        self.views = Views.open(folder / "views.db")
+        self.runner = Runner(self.ledger, self.views, projections(POLICY), clock=lambda: self.now_us)
+        self.reader = Reader(self.ledger, self.views, POLICY)
+
+    def append(self, touchpoints: Sequence[Touchpoint]) -> None:
+        self.ledger.append(touchpoints)
+        self.runner.catch_up()
+
+    def close(self) -> None:
+        self.runner.close()
+        self.views.close()
+        self.ledger.close()
+
+
+def rows(projection: Projection, events: Iterable[Recorded], moment_us: int = NOW) -> dict[str, Any]:
+    """The rows of a projection after the events, by key."""
+    states: dict[str, Any] = {}
+    for event in events:
+        key = projection.key(event)
+        if key is not None:
+            states[key] = projection.fold(states.get(key), event)
+    return {key: projection.publish(state, moment_us) for key, state in states.items() if state is not None}
+
+
+class Storeless(Reader):
+    """Answers from the rows that events give."""
+
+    def __init__(self, events: Iterable[Recorded], policy: Policy = POLICY) -> None:
+        self.policy, self._told = policy, list(events)
+
+    def columns(self, projection: Projection, names: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
+        for row in rows(projection, self._told, moments.at_us).values():
+            yield (*(getattr(row, name) for name in names), moments.at_us)
