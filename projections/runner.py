@@ -1,22 +1,15 @@
-"""The projection worker: keep the views behind the log by as little as possible, for as long as it is told to.
+"""What a projection worker does, again and again: make the views ready for this program, then follow the log.
 
 It pulls: whatever the log has behind its position is folded and committed, from one event when live to tens of thousands when catching up.
 """
 
-import threading
 from collections.abc import Callable, Collection, Sequence
-
-import structlog
 
 from ledger.ledger import Ledger
 from projections.keeper import READ_EVENTS, Keeper, Retried
 from projections.projection import Projection
 from projections.rebuild import Rebuilt, rebuild, stale, tidy
 from projections.views import Views
-
-WAIT_S = 1.0  # between two looks at the log when nothing wakes us; also how long a stop may take
-
-log = structlog.get_logger()
 
 
 class Runner:
@@ -56,7 +49,7 @@ class Runner:
     def run_once(self) -> int:
         """Fold what is there, at most one commit of it, then publish some of the rows that a close of day left to do.
 
-        Returns: events folded and rows published; 0: the views are current.
+        Returns: events folded and rows published; 0: the views are current, and ``Ledger.wait`` tells when they no longer are.
         """
         self.prepare()
         events = self._keeper.advance()
@@ -66,14 +59,6 @@ class Runner:
         """Fold all that the log holds at this moment, and publish what is left to. Returns: events folded."""
         self.prepare()
         return self._keeper.catch_up(upto=self._ledger.head().position)
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until ``stop`` is set; the commit under way is finished."""
-        log.info("worker.started")
-        while not stop.is_set():
-            if not self.run_once():
-                self._ledger.wait(self.position, WAIT_S)
-        log.info("worker.stopped", position=self.position)
 
     def close(self) -> None:
         self._keeper.close()

@@ -5,9 +5,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,7 +29,6 @@ from schemas.touchpoint import Stored
 from tests.projections.chains import SECOND, House, Log, Row, State, chains, from_nothing, naive, parked, row, table, touchpoint
 
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 20.0
 
 
 def test_rows_are_the_fold_of_their_events(house: House) -> None:
@@ -451,26 +449,6 @@ def test_only_one_worker_has_the_lock(house: House) -> None:
     again.release()
 
 
-def test_a_worker_follows_the_ledger_within_a_second_and_stops_when_told(tmp_path: Path) -> None:
-    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db", clock=lambda: SECOND)
-    views = Views.open(tmp_path / "views.db")
-    runner, stop = Runner(ledger, views, [chains()], clock=lambda: 0), threading.Event()
-    worker = threading.Thread(target=runner.run, args=(stop,))
-    worker.start()
-    try:
-        eventually(lambda: views.progress().get("chains"))
-        for number in range(5):
-            ledger.append([touchpoint("customer/a", f"e{number}")])
-            eventually(lambda: position(views) == len(everything(ledger)), within_s=1.0)
-    finally:
-        stop.set()
-        worker.join(WITHIN_S)
-    assert not worker.is_alive()
-    runner.close()
-    views.close()
-    ledger.close()
-
-
 def test_a_worker_killed_again_and_again_leaves_the_rows_of_one_that_was_not(tmp_path: Path) -> None:
     ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db", clock=iter(range(SECOND, 10**9)).__next__)
     views = Views.open(tmp_path / "views.db")
@@ -512,13 +490,6 @@ def everything(ledger: Ledger) -> Sequence[Stored]:
     while batch := ledger.read(after=len(found), limit=1000):
         found += batch
     return found
-
-
-def eventually(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def test_a_foreign_reader_sees_rows_and_position_of_one_commit(house: House) -> None:

@@ -1,13 +1,14 @@
 """A worker in a process of its own, to be killed: ``python -m tests.projections.worker FOLDER``."""
 
 import sys
-import threading
 from pathlib import Path
 
 from ledger.ledger import Ledger
 from projections.runner import Runner
 from projections.views import Views
 from tests.projections.chains import chains
+
+WAIT_S = 0.1
 
 
 def main(folder: Path) -> None:
@@ -16,7 +17,10 @@ def main(folder: Path) -> None:
     lock = views.try_lock()
     assert lock is not None, "the worker before this one still has the lock"
     with lock:
-        Runner(ledger, views, [chains()], clock=lambda: 0).run(threading.Event())
+        runner = Runner(ledger, views, [chains()], clock=lambda: 0)
+        while True:
+            if not runner.run_once():
+                ledger.wait(runner.position, WAIT_S)
 
 
 if __name__ == "__main__":
