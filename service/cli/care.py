@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import click
 from rich.table import Table
@@ -13,6 +14,7 @@ from projections.rebuild import rebuild as rebuild_views
 from projections.registry import projections
 from projections.scoring.policy import load
 from schemas import documents
+from service import reference
 from service.cli import output
 from service.cli.options import as_json, configured, example
 from service.clock import now_us
@@ -87,8 +89,10 @@ def _compared(one: Rebuilt) -> str:
 
 @click.command(epilog=example("rledger schema docs/reference"))
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("docs/reference"))
-def schema(*, folder: Path) -> None:
-    """Write a JSON Schema for every touchpoint type, and the AsyncAPI document, into FOLDER (docs/reference)."""
+@click.pass_context
+def schema(ctx: click.Context, *, folder: Path) -> None:
+    """Write a JSON Schema for every touchpoint type, the AsyncAPI document and the reference pages into FOLDER (docs/reference)."""
     configured()
     documents.write(folder)
-    click.echo(f"{len(documents.documents())} documents are in {folder}")
+    pages = reference.write(folder, cast("click.Group", ctx.find_root().command))
+    click.echo(f"{len(documents.documents())} documents and {pages} pages are in {folder}")

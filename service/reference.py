@@ -1,0 +1,126 @@
+"""Reference pages made from what the code already holds: commands, settings, error codes and the views' tables.
+
+``rledger schema`` writes them beside the schemas; a test keeps the checked-in pages true.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+import msgspec
+
+import consumers
+import ledger
+import projections
+import schemas
+from projections.registry import projections as all_projections
+from projections.scoring.policy import load
+from schemas.errors import REFUSAL_CODES, LedgerError, RefusedError
+from service.settings import VARIABLES
+
+WIDTH = 100  # characters of help
+MADE = "Made by `rledger schema`; do not edit.\n"
+BOOKKEEPING = (
+    "Each table also has `evaluated_us` (the moment its figures are of), `recorded_us`, `position` (of its newest event) and `state`."
+)
+
+
+def write(folder: Path, commands: click.Group) -> int:
+    """Write every page into ``folder``; returns how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = pages(commands)
+    for name, text in made.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return len(made)
+
+
+def pages(commands: click.Group) -> dict[str, str]:
+    """The pages by file name, Markdown. The same code, the same bytes."""
+    return {"commands.md": _commands(commands), "settings.md": _settings(), "errors.md": _errors(), "views.md": _views()}
+
+
+def _commands(group: click.Group) -> str:
+    parts = ["# Commands\n", MADE]
+    root = click.Context(group, info_name="rledger", terminal_width=WIDTH, **{**group.context_settings, "max_content_width": WIDTH})
+    parts += [f"## {context.command_path}\n\n```text\n{_stripped(context.get_help())}\n```\n" for context in _leaves(root)]
+    return "\n".join(parts)
+
+
+def _leaves(context: click.Context) -> Iterator[click.Context]:
+    """A context for each command that is no group, in the order of help."""
+    if not isinstance(context.command, click.Group):
+        yield context
+        return
+    for name in context.command.list_commands(context):
+        child = context.command.get_command(context, name)
+        if child is not None and not child.hidden:
+            yield from _leaves(click.Context(child, info_name=name, parent=context))
+
+
+def _stripped(text: str) -> str:
+    return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+
+
+def _settings() -> str:
+    rows = [f"| `{one.name}` | {one.meaning} | {one.expected} | {one.default} |" for one in VARIABLES]
+    return "\n".join(
+        [
+            "# Settings\n",
+            MADE,
+            "Environment variables.\n",
+            "| variable | what it sets | expected | default |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _errors() -> str:
+    rows = [f"| `{one.code}` | {_first_paragraph(one)} |" for one in sorted(_error_classes(), key=lambda one: one.code)]
+    codes = [f"| `{code}` |" for code in REFUSAL_CODES]
+    told = "A message that cannot become a touchpoint is kept as a dead letter with one of these codes, in the order they are checked."
+    head = ["# Errors\n", MADE, "Codes are permanent.\n", "| code | what it means, and what to do |", "| --- | --- |"]
+    return "\n".join([*head, *rows, "", "## Refusals\n", f"{told}\n", "| code |", "| --- |", *codes, ""])
+
+
+def _error_classes() -> set[type[LedgerError]]:
+    for package in (schemas, ledger, projections, consumers):
+        _import_all(package)
+    found: set[type[LedgerError]] = set()
+    waiting = [LedgerError]
+    while waiting:
+        for one in waiting.pop().__subclasses__():
+            waiting.append(one)
+            if one is not RefusedError and "code" in vars(one):
+                found.add(one)
+    return found
+
+
+def _import_all(package: ModuleType) -> None:
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+
+
+def _first_paragraph(one: type) -> str:
+    return " ".join((inspect.getdoc(one) or "").split("\n\n")[0].split())
+
+
+def _views() -> str:
+    parts = ["# Views\n", MADE, f"Tables of `views.db`, for SQL and Datasette. {BOOKKEEPING}\n"]
+    for one in all_projections(load()):
+        rows = [f"| `{field.name}` | {_type(field.type)} |" for field in msgspec.structs.fields(one.row)]
+        parts += [f"## {one.name}\n\n{_first_paragraph(one.row)}\n", "| column | type |", "| --- | --- |", *rows, ""]
+    return "\n".join(parts)
+
+
+def _type(annotation: object) -> str:
+    """The annotation as people read it, JSON where the column holds more than one value."""
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    plain = re.fullmatch(r"(str|int|float|bool)( \| None)?", text)
+    return text.replace(" | None", ", or null") if plain else "JSON"
