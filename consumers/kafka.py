@@ -189,6 +189,8 @@ class KafkaSource:
             except (KeyError, ValueError):
                 continue  # revoked this very moment; the listener's note is coming
             self._expected[partition] = expected
+            if expected is not None:  # lag tools see it, and we are told if another consumer goes by our name now
+                self._uncommitted[self._at(partition)] = OffsetAndMetadata(expected, "", -1)
             log.info("partition.assigned", topic=topic, partition=partition, offset=expected)
         self._fresh.clear()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+import msgspec
 from kafka import TopicPartition
 from kafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from kafka.record.util import calc_crc32c, decode_varint
@@ -32,7 +33,7 @@ REASON_LENGTH_MAX = 200  # characters of an exception's text
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record. ``problem`` says why it cannot be read; then the rest is what could be had of it, perhaps a whole batch as ``value``."""
 
     topic: str
@@ -156,7 +157,7 @@ class Batch(NamedTuple):
             return [self.unreadable(problem, max(self.base, position), whole)]
         records = self._parsed(data, position)
         if self.attributes & LOG_APPEND_TIME_MASK:
-            return [record._replace(timestamp_ms=self.last_ms) for record in records]
+            return [msgspec.structs.replace(record, timestamp_ms=self.last_ms) for record in records]
         return records
 
     def _parsed(self, data: bytes, position: int) -> list[Record]:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
+from kafka import KafkaConsumer
 from structlog.testing import capture_logs
 
-from consumers.connection import KafkaSettings
-from consumers.errors import OffsetLostError, TopicReplacedError
+from consumers.connection import KafkaSettings, connect
+from consumers.errors import OffsetLostError, ReplacedError, TopicReplacedError
 from consumers.intake import run, take
 from consumers.kafka import KafkaSource
 from consumers.records import Record
@@ -241,6 +242,25 @@ def test_two_consumers_share_the_partitions_and_take_over_from_each_other(
     assert sorted(ids(ledger)) == sorted(expected_ids(range(number)))
 
 
+def test_partitions_added_later_are_read_from_their_beginning_even_by_polls_too_short_for_a_rebalance(
+    topic: Topic, ledger: Ledger, open_source: Open
+) -> None:
+    """kafka-python 3.0.12 alone forgets a rebalance that outlasts the poll it began in."""
+    topic.send_events(range(3))
+    source = open_source(topic.settings())
+    drain_to(source, ledger, 3)
+    admin = AdminClient({"bootstrap.servers": topic.broker.bootstrap})
+    admin.create_partitions([NewPartitions(topic.name, 2)])[topic.name].result(10)
+    topic.producer = Producer({"bootstrap.servers": topic.broker.bootstrap})  # the first knows one partition
+    topic.send_events(range(3, 6), partition=1)
+    deadline = time.monotonic() + WITHIN_S
+    while ledger.head().position < 6 and time.monotonic() < deadline:
+        batch = source.poll(1, 10)
+        if batch:
+            take(batch, source, ledger, NOW_US)
+    assert ids(ledger) == expected_ids(range(6))
+
+
 # What must stop
 
 
@@ -312,6 +332,20 @@ def test_offsets_the_broker_does_not_have_yet_stop_the_source(topic: Topic, ledg
     assert ids(ledger) == expected_ids(range(5))
 
 
+def test_a_restarted_instance_has_its_partitions_back_at_once_and_the_one_it_replaces_is_told(
+    topic: Topic, ledger: Ledger, open_source: Open
+) -> None:
+    replaced = open_source(topic.settings(instance="one", session_ms=45_000))
+    topic.send_events(range(5))
+    drain_to(replaced, ledger, 5)
+    heir = open_source(topic.settings(instance="one", session_ms=45_000))  # without its name it would wait those 45 s for the other
+    topic.send_events(range(5, 10))
+    drain_to(heir, ledger, 10)
+    with pytest.raises(ReplacedError, match="instance one"):
+        drain_to(replaced, ledger, 11)
+    assert ids(ledger) == expected_ids(range(10))
+
+
 def test_a_wrong_option_is_told_at_once(topic: Topic, open_source: Open) -> None:
     with pytest.raises(SettingsError, match="no_such_option"):
         open_source(topic.settings(client={"no_such_option": 1})).poll(100, 10)
@@ -323,6 +357,13 @@ def test_an_option_that_a_promise_rests_on_cannot_be_set_from_outside(topic: Top
 
 
 # Brokers and topics that are away
+
+
+def test_waiting_for_a_topic_does_not_create_it(kafka: Kafka) -> None:
+    """The option does not reach kafka-python 3.0.12's requests by itself."""
+    consumer, _, manager = connect(KafkaConsumer, {}, bootstrap_servers=kafka.bootstrap)
+    consumer.close()
+    assert manager.cluster.metadata_request().allow_auto_topic_creation is False
 
 
 def test_a_missing_topic_is_waited_for_and_told(kafka: Kafka, ledger: Ledger, open_source: Open) -> None:
