@@ -8,7 +8,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
 from kafka import KafkaConsumer
 from structlog.testing import capture_logs
 
