@@ -46,12 +46,18 @@ class Work:
 
 
 def _work(answers: Connection, run: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+    before_s = _cpu_s()  # what it took to start and import counts for nobody
     try:
         result, failure = run(*arguments), ""
     except BaseException:  # noqa: BLE001  # told to whoever waits
         result, failure = None, traceback.format_exc()
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answers.send((result, Usage(_cpu_s() - before_s, peak_kib * 1024 / 1e6), failure))
+
+
+def _cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    answers.send((result, Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6), failure))
+    return used.ru_utime + used.ru_stime
 
 
 def touchpoints(count: int) -> Iterator[tuple[bytes, bytes]]:

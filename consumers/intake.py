@@ -22,6 +22,7 @@ from schemas.touchpoint import Touchpoint
 POLL_MS = 250  # how long a poll waits for a message; a stop is heard within that
 LIMIT_MIN, LIMIT_START, LIMIT_MAX = 50, 500, 5_000  # messages a batch
 COMMIT_US = 200_000  # a batch should take about that long: limits grow below half of it and shrink above twice
+TELL_US = 30_000_000  # between two log lines about how it goes
 BACKOFF_MS_MIN, BACKOFF_MS_MAX = 100, 10_000  # between two tries while the store is away
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ def run(source: Source[M], ledger: Ledger, *, clock: Callable[[], int], stopped:
     Raises:
         LedgerError: going on would lose or repeat something silently; the message says what to do.
     """
-    total = Tally()
+    progress = _Progress(clock())
     limit = LIMIT_START
     waiting = _Waiting(source, stopped)
     batch: Batch[M] | None = Batch(())
@@ -119,8 +120,10 @@ def run(source: Source[M], ledger: Ledger, *, clock: Callable[[], int], stopped:
                 batch = source.poll(POLL_MS, limit)
             if batch:
                 start_us = clock()
-                total.add(take(batch, source, ledger, start_us))
-                limit = _limit(limit, len(batch), clock() - start_us)
+                tally = take(batch, source, ledger, start_us)
+                end_us = clock()
+                progress.add(tally, end_us)
+                limit = _limit(limit, len(batch), end_us - start_us)
                 batch = Batch(())
             waiting.over()
         except OvertakenError as overtaken:
@@ -131,8 +134,8 @@ def run(source: Source[M], ledger: Ledger, *, clock: Callable[[], int], stopped:
             if stopped():
                 break  # nothing of the batch was appended: it will be delivered again
             waiting.wait(error)
-    log.info("intake.stopped", **msgspec.structs.asdict(total))
-    return total
+    log.info("intake.stopped", **msgspec.structs.asdict(progress.total))
+    return progress.total
 
 
 def _limit(limit: int, taken: int, took_us: int) -> int:
@@ -142,6 +145,22 @@ def _limit(limit: int, taken: int, took_us: int) -> int:
     if taken >= limit and took_us < COMMIT_US // 2:
         return min(limit * 2, LIMIT_MAX)
     return limit
+
+
+class _Progress:
+    """Adds up what became of messages, and says so once in a while."""
+
+    def __init__(self, now_us: int) -> None:
+        self.total = Tally()
+        self._untold = Tally()
+        self._told_us = now_us
+
+    def add(self, tally: Tally, now_us: int) -> None:
+        self.total.add(tally)
+        self._untold.add(tally)
+        if now_us - self._told_us >= TELL_US:
+            log.info("intake.progressed", **msgspec.structs.asdict(self._untold), in_s=(now_us - self._told_us) // 1_000_000)
+            self._untold, self._told_us = Tally(), now_us
 
 
 class _Waiting:

@@ -215,16 +215,18 @@ class KafkaSource:
         return Delivered(f"{self._prefix}{partition}", expected, next_)
 
     def _recover(self, connection: Connection, error: Exception, timeout_ms: int) -> Batch[Record]:
-        """Find out what ``error`` means: where we are, who we are, or anything else, after which only a new consumer can be trusted."""
+        """Find out what ``error`` means: who we are, where we are, or anything else, after which only a new consumer can be trusted."""
+        if isinstance(error, kafka.errors.FencedInstanceIdError):
+            raise ReplacedError(self._settings.group, self._settings.instance)
         try:
             match error:
-                case kafka.errors.FencedInstanceIdError():
-                    raise ReplacedError(self._settings.group, self._settings.instance)
                 case kafka.errors.OffsetOutOfRangeError():
                     return self._lost(connection, dict.fromkeys(error.args[0]))
                 case kafka.errors.LogTruncationError():
                     return self._lost(connection, {at: left and left.offset for at, left in error.divergent_offsets.items()})
-        except kafka.errors.KafkaError as another:
+        except LedgerError:
+            raise
+        except Exception as another:  # noqa: BLE001  # while asking the brokers about the first
             error = another
         self._drop(connection, error, timeout_ms)
         return Batch(())

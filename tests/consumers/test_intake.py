@@ -131,6 +131,17 @@ def test_what_is_logged_counts_and_quotes_nothing(messages: list[bytes], ledger:
     assert "order_id" not in repr(logs)
 
 
+def test_how_it_goes_is_told_once_in_a_while_not_for_every_batch(ledger: Ledger) -> None:
+    source = ListSource([structured(number) for number in range(3_000)], ledger)
+    with capture_logs() as logs:
+        run(source, ledger, clock=Clock(10_000_000))  # a reading of the clock every ten seconds
+    told = [line for line in logs if line["event"] == "intake.progressed"]
+    assert 0 < len(told) < len([line for line in logs if line["event"] == "batch.appended"])
+    assert {line["log_level"] for line in told} == {"info"}
+    assert told[0]["appended"] > 0
+    assert told[0]["in_s"] >= 30
+
+
 @pytest.mark.parametrize("step", ["poll 0", *(f"{name} {at}" for name in ("acknowledge", "poll") for at in (7, 14, 21, 28, 30))])
 def test_a_crash_at_any_step_loses_nothing_and_repeats_nothing(step: str, messages: list[bytes], ledger: Ledger) -> None:
     def limited(source: ListSource) -> ListSource:
