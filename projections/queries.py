@@ -13,7 +13,6 @@ from ledger.ledger import READ_LIMIT_MAX, Ledger
 from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Shown
 from projections.projection import Projection
 from projections.relationships import LEVEL_COLUMNS, assess, relationships
-from projections.scoring.evidence import beta_interval
 from projections.scoring.explain import explain
 from projections.scoring.models import models
 from projections.scoring.policy import Policy
@@ -210,7 +209,7 @@ class Reader:
         if figures is not None:
             for name, one in zip(model.names, figures.levels, strict=True):
                 if one.evidence > 0.0:
-                    interval = beta_interval(one.level, one.events, self.policy.model.interval_mass)
+                    interval = one.interval(self.policy.model.interval_mass)
                     dimensions[name] = Dimension(round(one.level, 4), _rounded(interval, 4), round(one.evidence, 2))
         return Shown(
             relationship=state.relationship,

@@ -104,7 +104,7 @@ def relationships(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "relationships",
-        version=1,
+        version=2,
         row=Row,
         state=State,
         key=_key,
@@ -165,10 +165,10 @@ LEVEL_COLUMNS = tuple(name for name in Row.__struct_fields__ if name.startswith(
 
 def _silence(state: State, model: Model, moment_us: int) -> float | None:
     """Days since the last purchase over the mean days between purchases."""
-    first, last = state.first_purchase_us, state.last_purchase_us
+    first, last = state.first_bought, state.last_bought
     if first is None or last is None or state.purchases < model.standing.rhythm_min or last <= first:
         return None
-    return (moment_us - last) * (state.purchases - 1) / (last - first)
+    return (moment_us / DAY_US - last) * (state.purchases - 1) / (last - first)
 
 
 def _worth(state: State, model: Model, moment_us: int) -> Worth | None:

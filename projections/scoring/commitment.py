@@ -1,39 +1,93 @@
 """Commitment of a customer: will they buy again, and what they signed and said.
 
 **Purchases** follow a Gamma-Poisson model with forgetting (Harvey & Fernandes 1989, *Time series models for count or qualitative
-observations*): the rate of purchases has the prior Gamma(shape, rate_days); every purchase adds 1 to the shape and every day of exposure
-1 to the rate, and both fade with one half-life. With D the faded number of purchases and W the faded days since the first,
+observations*): the rate of purchases has the prior Gamma(shape, rate_days); every day with a purchase adds 1 to the shape and every day
+of exposure 1 to the rate, and both fade with one half-life. After each purchase a customer may leave for good, at odds that fall with the
+purchases made (the beta-geometric part of Fader, Hardie & Lee 2005). With D the faded number of purchases, W the faded days since
+the first and V those since the last,
 
-    P(at least one purchase within the horizon) = 1 - ((rate_days + W) / (rate_days + W + horizon)) ** (shape + D).
+    P(none within the horizon, had they stayed) = ((rate_days + W) / (rate_days + W + horizon)) ** (shape + D)
+    odds of having left = leaving / (1 + D) * ((rate_days + W) / (rate_days + W - V)) ** (shape + D)
+    P(at least one purchase within the horizon) = (1 - P(none, had they stayed)) / (1 + odds of having left).
 
 Not P(alive), which is 1 for every one-time buyer and ranks worse than chance. Contracts, renewals and referrals are ordinary evidence.
 """
 
-from math import log
+from math import exp, exp2, log, log1p
+from typing import NamedTuple
 
-from projections.scoring.evidence import DAY_US, Evidence, faded
+from projections.scoring.evidence import Evidence
 from projections.scoring.policy import Policy, PurchasesPolicy
 from schemas.catalogue import Closed, ContractEnded, ContractRenewed, ContractSigned, Referral
 
+PROBABILITY_MAX = 0.9999  # nobody is certain to come back; levels are told to four digits
+WORTH_MAX = 1e6  # events; beyond, an interval is narrower than any digit told
+LOG_ODDS_MAX = 700.0  # what a double holds; they have left
 
-def purchase_probability(purchases: float, days_since_first: float, policy: PurchasesPolicy) -> float:
+
+class Outlook(NamedTuple):
+    """What the purchases say. Chances are of at least one purchase within the horizon, 0 to 1.
+
+    silent: the chance had there been silence alone since the first purchase. centre, worth: the true chance of a customer who has not
+    left is drawn from a Beta distribution with this mean that is worth so many events.
+    """
+
+    probability: float
+    silent: float
+    centre: float
+    worth: float
+
+
+def purchase_probability(purchases: float, days_since_first: float, policy: PurchasesPolicy, *, days_since_last: float = 0.0) -> float:
     """P(at least one purchase within the policy's horizon), 0 to 1.
 
     Args:
-        purchases: number of purchases, each faded by its age.
-        days_since_first: days since the first purchase, >= 0.
-        policy: half-life, prior and horizon.
+        purchases: number of days with a purchase, each faded by its age.
+        days_since_first: days since the first of them, >= 0.
+        days_since_last: days since the last, 0 to ``days_since_first``.
+        policy: half-life, prior, horizon and odds of leaving.
     """
-    memory_days = policy.half_life_days / log(2.0)
-    exposure = policy.rate_days + memory_days * (1.0 - 2.0 ** (-days_since_first / policy.half_life_days))
-    odds: float = (exposure / (exposure + policy.horizon_days)) ** (policy.shape + purchases)
-    return 1.0 - odds
+    shape, rate = policy.shape + purchases, policy.rate_days + _exposure_days(days_since_first, policy)
+    return (1.0 - _none(shape, rate, policy.horizon_days)) / (1.0 + _odds_left(purchases, rate, days_since_last, policy))
 
 
-def probability_at(kept_purchases: float, first_us: int, moment_us: int, policy: PurchasesPolicy) -> float:
-    """As ``purchase_probability``, from a forward-decayed number of purchases."""
-    purchases = max(0.0, kept_purchases) * faded(moment_us, policy.half_life_us)
-    return purchase_probability(purchases, max(0, moment_us - first_us) / DAY_US, policy)
+def outlook(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> Outlook:
+    """``purchase_probability``, and how sure it is.
+
+    Sums that fade know more than as many fresh events: their variance is that of sums larger by the weights' total over the total of
+    their squares (Kish 1965). The distribution of the rate then gives that of the probability, whose first two moments are closed forms.
+    """
+    horizon, exposure = policy.horizon_days, _exposure_days(days_since_first, policy)
+    rate = policy.rate_days + exposure
+    stayed = 1.0 / (1.0 + _odds_left(purchases, rate, days_since_last, policy))
+    more = 2.0 / (1.0 + exp2(-days_since_first / policy.half_life_days))
+    sure_shape, sure_rate = policy.shape + more * purchases, policy.rate_days + more * exposure
+    none = _none(sure_shape, sure_rate, horizon)
+    variance = _none(sure_shape, sure_rate, 2.0 * horizon) - none * none
+    return Outlook(
+        min(PROBABILITY_MAX, stayed * (1.0 - _none(policy.shape + purchases, rate, horizon))),
+        stayed * (1.0 - _none(policy.shape, rate, horizon)),
+        min(PROBABILITY_MAX, 1.0 - none),
+        min(WORTH_MAX, none * (1.0 - none) / variance - 1.0) if variance > 0.0 else WORTH_MAX,
+    )
+
+
+def _exposure_days(days: float, policy: PurchasesPolicy) -> float:
+    """So many days, each faded by its age."""
+    return policy.half_life_days / log(2.0) * (1.0 - exp2(-days / policy.half_life_days))
+
+
+def _none(shape: float, rate_days: float, horizon_days: float) -> float:
+    """P(none) of a Poisson process whose rate a day is drawn from a Gamma distribution."""
+    return exp(-shape * log1p(horizon_days / rate_days))
+
+
+def _odds_left(purchases: float, rate_days: float, days_since_last: float, policy: PurchasesPolicy) -> float:
+    """P(left) / P(stayed), after so many days without a purchase."""
+    if policy.leaving == 0.0:
+        return 0.0
+    quiet = 1.0 - _exposure_days(days_since_last, policy) / rate_days
+    return policy.leaving / (1.0 + purchases) * exp(min(LOG_ODDS_MAX, -(policy.shape + purchases) * log(quiet)))
 
 
 def signed(_: ContractSigned, policy: Policy) -> Evidence:

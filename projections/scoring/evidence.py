@@ -2,7 +2,8 @@
 
 Forward decay (Cormode et al. 2009): evidence of weight w that happened at t is kept as ``w * 2 ** ((t - LANDMARK) / half_life)``, so
 sums never need touching as time passes and do not depend on the order of arrival. The sum at a later moment is the kept sum times
-``2 ** -((moment - LANDMARK) / half_life)``. Doubles reach 1023 half-lives from the landmark: 84 years at 30 days.
+``2 ** -((moment - LANDMARK) / half_life)``. Doubles reach 1023 half-lives from the landmark, sums of squares half as many: 42 years at
+30 days.
 
 Level = (R + k m) / (R + S + k), the mean of a Beta distribution with decayed evidence for (R) and against (S) and a prior of k events at
 the peers' mean m (Josang & Ismail 2002).

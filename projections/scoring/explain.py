@@ -8,14 +8,13 @@ them is shared among them by their faded weights; what silence itself takes away
 case again without it).
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from heapq import nsmallest
 
 import msgspec
 
 from projections.scoring.cases import Case, Item
 from projections.scoring.cases.case import mark
-from projections.scoring.commitment import purchase_probability
 from projections.scoring.evidence import DAY_US, Evidence, faded, kept
 from projections.scoring.figures import Purchases, Total, Totals, add, levels, purchases, quality
 from projections.scoring.models import Model
@@ -79,15 +78,18 @@ class _Book:
         self._cases: dict[str, _Case] = {}
         self._case_of: dict[int, str] = {}  # position -> key of its case
         self._given: dict[int, list[tuple[int, Evidence]]] = {}  # tie of a touchpoint -> what its case puts down to it
-        self._bought: dict[int, tuple[int, float]] = {}  # purchases by position: when, forward-decayed weight
+        self._bought: dict[int, int] = {}  # purchases by position: their day since 1970 UTC
         for event in events:
             self._enter(event)
         for case in self._cases.values():
             case.items = self._tell(case.members)
             for item in case.items:
                 self._given.setdefault(item.by, []).append(self._faded(item))
-        self._firsts = nsmallest(2, ((at, position) for position, (at, _) in self._bought.items()))
-        self._weight = sum(weight for _, weight in self._bought.values())
+        self._on = Counter(self._bought.values())  # purchases by day
+        self._days = sorted(self._on)
+        half_life = model.policy.purchases.half_life_us
+        self._weights = {day: kept(day * DAY_US, half_life) for day in self._on}  # of a day with purchases, forward-decayed
+        self._weight = sum(self._weights.values())
         self.totals = self._totals()
         self._shared = self._share_of_purchases()
 
@@ -136,7 +138,7 @@ class _Book:
             self._cases.setdefault(key, _Case([], [])).members.append(event)
             self._case_of[event.position] = key
         elif isinstance(data, Purchase) and model.kind == "customer":
-            self._bought[event.position] = event.occurred_us, kept(event.occurred_us, model.policy.purchases.half_life_us)
+            self._bought[event.position] = event.occurred_us // DAY_US
 
     def _tell(self, members: Sequence[Recorded]) -> list[Item]:
         """The evidence of a case with these touchpoints."""
@@ -160,25 +162,20 @@ class _Book:
         return Totals(result, self._purchases())
 
     def _purchases(self, without: int | None = None) -> Purchases | None:
-        """The purchase model, of all purchases or of all but the one at a position."""
-        count = len(self._bought) - (without is not None)
-        if count == 0:
-            return None
-        weight = self._weight
-        first_us = self._firsts[0][0]
-        if without is not None:
-            weight -= self._bought[without][1]
-            if self._firsts[0][1] == without:
-                first_us = self._firsts[1][0]
-        return purchases(weight, first_us, self.moment_us, self.model)
+        """The purchase model, of all purchases or of all but the one at a position: alone on its day it takes the day away."""
+        day = None if without is None else self._bought[without]
+        if day is None or self._on[day] > 1:
+            left, weight = self._days, self._weight
+        else:
+            left = [one for one in (*self._days[:2], *self._days[-2:]) if one != day]
+            weight = self._weight - self._weights[day]
+        return purchases(weight, left[0], left[-1], self.moment_us, self.model) if left else None
 
     def _share_of_purchases(self) -> dict[int, float]:
-        """By position: how much of the commitment's evidence (weight times probability) each purchase lifted above silence."""
+        """By position: how much of the commitment's evidence (its events times the probability) each purchase lifted above silence."""
         bought = self.totals.purchases
         if bought is None or bought.count <= 0.0:
             return {}
-        rule = self.model.policy.purchases
-        days = max(0, self.moment_us - self._firsts[0][0]) / DAY_US
-        lifted = rule.weight * (bought.probability - purchase_probability(0.0, days, rule)) / bought.count
-        fade = faded(self.moment_us, rule.half_life_us)
-        return {position: lifted * weight * fade for position, (_, weight) in self._bought.items()}
+        lifted = bought.events * (bought.outlook.probability - bought.outlook.silent) / bought.count
+        fade = faded(self.moment_us, self.model.policy.purchases.half_life_us)
+        return {position: lifted * self._weights[day] * fade / self._on[day] for position, day in self._bought.items()}

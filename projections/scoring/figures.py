@@ -1,32 +1,44 @@
 """From a state to its figures at a moment: levels, quality, intervals.
 
-Quality is the weighted mean of the levels, 0-100; a dimension without evidence stands at the peers' mean. Its interval is that of the Beta
-distribution with the same mean and variance as the weighted sum of the levels, each a Beta distribution of its own.
+Quality is the weighted mean of the levels, 0-100; a dimension without evidence stands at the peers' mean.
+
+**Intervals.** A level's is that of a Beta distribution, worth as many events as its evidence is: ten events faded to a half each weigh
+as five in the level, but they know as much as ten. The sum of the weights over the sum of their squares says how many more (Kish 1965,
+effective sample size): 1 where all is fresh, ``STEADY`` at most. The interval is that of the level with evidence larger by this factor and
+the same prior. It holds for a relationship whose truth stands still; where it moves, the level lags behind. The interval of quality is
+that of the Beta distribution with the mean and variance of the weighted sum of the levels' distributions.
 """
 
 from math import exp2
 
 import msgspec
 
-from projections.scoring.commitment import probability_at
+from projections.scoring.commitment import Outlook, outlook
 from projections.scoring.evidence import DAY_US, beta_interval, faded
 from projections.scoring.models import Model
-from projections.scoring.state import SLOT_BITS, State
+from projections.scoring.state import SLOT_BITS, SLOTS, State
+
+STEADY = 2.0  # weights over squared weights of evidence that came steadily; a pile of old evidence alone would be worth as much as when new
 
 
 class Total(msgspec.Struct):
-    """The evidence of one dimension, faded to the moment. ``minus_ours``: the part of ``minus`` that is our own conduct."""
+    """The evidence of one dimension, faded to the moment.
+
+    minus_ours: the part of ``minus`` that is our own conduct. squares: all of it, faded twice.
+    """
 
     plus: float = 0.0
     minus: float = 0.0
     minus_ours: float = 0.0
+    squares: float = 0.0
 
 
 class Purchases(msgspec.Struct, frozen=True):
-    """What the purchase model says. ``count``: purchases, each faded by its age; ``probability`` of another within the horizon."""
+    """What the purchase model says. ``count``: days with a purchase, each faded by its age; ``events`` of evidence they are."""
 
     count: float
-    probability: float
+    outlook: Outlook
+    events: float
 
 
 class Totals(msgspec.Struct):
@@ -37,11 +49,21 @@ class Totals(msgspec.Struct):
 
 
 class Level(msgspec.Struct, frozen=True):
-    """One dimension. ``level`` 0-1; ``evidence`` in events, 0 where nothing is known; ``events`` the prior's included."""
+    """One dimension. ``level`` 0-1; ``evidence`` in events, 0 where nothing is known; ``events`` the prior's included.
+
+    Where it truly lies is a Beta distribution with mean ``centre`` that is worth ``worth`` events.
+    """
 
     level: float
     evidence: float
     events: float
+    centre: float
+    worth: float
+
+    def interval(self, mass: float) -> tuple[float, float]:
+        """The central interval of this probability; the level is inside, also where the evidence contradicts the prior strongly."""
+        low, high = beta_interval(self.centre, self.worth, mass)
+        return min(low, self.level), max(high, self.level)
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -73,21 +95,34 @@ def totals(state: State, model: Model, moment_us: int) -> Totals:
     result = []
     for number, dimension in enumerate(model.dimensions):
         fade = faded(moment_us, dimension.half_life_us)
-        slot = 3 * number
-        result.append(Total(sums[slot] * fade, sums[slot + 1] * fade, sums[slot + 2] * fade))
+        slot = SLOTS * number
+        result.append(Total(sums[slot] * fade, sums[slot + 1] * fade, sums[slot + 2] * fade, sums[slot + 3] * fade * fade))
     for case in state.cases.values():
         for item in case.items(moment_us, model.kind, model.policy):
             number = model.numbers[item.dimension]
             factor = exp2((item.at_us - moment_us) / model.dimensions[number].half_life_us)
             add(result[number], item.plus, item.minus, item.ours, factor)
-    bought = state.first_purchase_us
-    return Totals(result, None if bought is None or bought > moment_us else purchases(sums[-1], bought, moment_us, model))
+            result[number].squares += (item.plus + item.minus) * factor * factor
+    return Totals(result, _bought(state, sums[-1], model, moment_us))
 
 
-def purchases(kept_purchases: float, first_us: int, moment_us: int, model: Model) -> Purchases:
-    """The purchase model at a moment, from the forward-decayed number of purchases and the first of them."""
+def _bought(state: State, kept_purchases: float, model: Model, moment_us: int) -> Purchases | None:
+    first, last = state.first_bought, state.last_bought
+    if first is None or last is None:
+        return None
+    if moment_us < state.last_us:
+        last = state.last_bought_before(moment_us // DAY_US)
+        if last is None:
+            return None
+    return purchases(kept_purchases, first, last, moment_us, model)
+
+
+def purchases(kept_purchases: float, first: int, last: int, moment_us: int, model: Model) -> Purchases:
+    """The purchase model at a moment, from the forward-decayed number of days with a purchase, and the first and last of these."""
     rule = model.policy.purchases
-    return Purchases(kept_purchases * faded(moment_us, rule.half_life_us), probability_at(kept_purchases, first_us, moment_us, rule))
+    count = max(0.0, kept_purchases) * faded(moment_us, rule.half_life_us)
+    found = outlook(count, moment_us / DAY_US - first, moment_us / DAY_US - last, rule)
+    return Purchases(count, found, min(rule.weight, found.worth))
 
 
 def add(total: Total, plus: float, minus: float, ours: bool, factor: float) -> None:  # noqa: FBT001  # a record's field
@@ -99,16 +134,34 @@ def add(total: Total, plus: float, minus: float, ours: bool, factor: float) -> N
 
 
 def level(total: Total, bought: Purchases | None, number: int, model: Model) -> Level:
-    """One dimension's level. ``bought`` counts for commitment alone: as evidence of the policy's weight for its probability."""
+    """One dimension's level. ``bought`` counts for commitment alone: what the purchases say stands in the place of the prior."""
     dimension = model.dimensions[number]
-    plus, minus, evidence = total.plus, max(0.0, total.minus), total.plus + max(0.0, total.minus)
+    plus, minus = total.plus, max(0.0, total.minus)
+    said = plus + minus
+    prior, prior_mean = dimension.prior_events, dimension.prior_mean
     if bought is not None:
-        weight = model.policy.purchases.weight
-        plus += weight * bought.probability
-        minus += weight * (1.0 - bought.probability)
-        evidence += bought.count
-    events = plus + minus + dimension.prior_events
-    return Level((plus + dimension.prior_events * dimension.prior_mean) / events, evidence, events)
+        prior, prior_mean = bought.events, bought.outlook.probability
+    events = said + prior
+    more = min(STEADY, max(1.0, said / total.squares)) if total.squares > 0.0 else 1.0
+    if bought is None:
+        worth = said * more + prior
+        centre = (plus * more + prior * prior_mean) / worth
+        return Level((plus + prior * prior_mean) / events, said, events, centre, worth)
+    centre, worth = _mixed(plus * more, said * more, bought)
+    return Level((plus + prior * prior_mean) / events, said + bought.count, events, centre, worth)
+
+
+def _mixed(plus: float, said: float, bought: Purchases) -> tuple[float, float]:
+    """Mean and worth of what purchases and other evidence say together: a mean of two weighted by events, and its variance.
+
+    Purchases may be surer than the events they count for; then their share is that of the events, their variance their own.
+    """
+    mean, worth = bought.outlook.centre, bought.outlook.worth
+    share = bought.events / (bought.events + said)
+    centre = (plus + bought.events * mean) / (said + bought.events)
+    spread = centre * (1.0 - centre)
+    variance = share * share * mean * (1.0 - mean) / (worth + 1.0) + (1.0 - share) ** 2 * spread / (said + 1.0)
+    return centre, spread / variance - 1.0
 
 
 def levels(evidence: Totals, model: Model) -> tuple[Level, ...]:
@@ -128,15 +181,16 @@ def figures(state: State, model: Model, moment_us: int) -> Figures:
     """All figures at ``moment_us``; see ``totals`` for which moments can be told."""
     evidence = totals(state, model, moment_us)
     found = levels(evidence, model)
-    mean = quality(found, model) / 100.0
-    variance = lost = lost_ours = known = 0.0
+    mean = quality(found, model)
+    middle = variance = lost = lost_ours = known = 0.0
     for dimension, total, one in zip(model.dimensions, evidence.dimensions, found, strict=True):
         weight = dimension.weight
-        variance += weight * weight * one.level * (1.0 - one.level) / (one.events + 1.0)
+        middle += weight * one.centre
+        variance += weight * weight * one.centre * (1.0 - one.centre) / (one.worth + 1.0)
         share = 100.0 * weight * one.level / one.events  # points of quality one event against costs
         lost += share * max(0.0, total.minus)
         lost_ours += share * max(0.0, total.minus_ours)
         if weight:
             known += one.evidence
-    low, high = beta_interval(mean, mean * (1.0 - mean) / variance - 1.0, model.policy.model.interval_mass)
-    return Figures(moment_us, found, 100.0 * mean, 100.0 * low, 100.0 * high, known, lost, lost_ours)
+    low, high = beta_interval(middle, middle * (1.0 - middle) / variance - 1.0, model.policy.model.interval_mass)
+    return Figures(moment_us, found, mean, min(mean, 100.0 * low), max(mean, 100.0 * high), known, lost, lost_ours)

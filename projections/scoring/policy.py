@@ -161,6 +161,7 @@ class PurchasesPolicy(Section, frozen=True):
     rate_days: Positive
     horizon_days: Positive
     weight: Positive
+    leaving: Weight = 0.0
 
     @cached_property
     def half_life_us(self) -> float:

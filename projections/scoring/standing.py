@@ -100,7 +100,7 @@ def _weak(now: Figures, model: Model) -> list[Reason]:
     reasons = []
     for name, dimension, one in zip(model.names, model.dimensions, now.levels, strict=True):
         limit = dimension.prior_mean - model.standing.weak_gap
-        high = one.level + NORMAL_95 * sqrt(one.level * (1.0 - one.level) / (one.events + 1.0))
+        high = one.centre + NORMAL_95 * sqrt(one.centre * (1.0 - one.centre) / (one.worth + 1.0))
         if dimension.weight and high < limit:
             reasons.append(_reason(f"weak_{name}", high, limit, f"{name} is at most {{figure:.2f}}, below {{threshold:.2f}}"))
     return reasons

@@ -1,8 +1,11 @@
 """What is remembered of one relationship: sums of evidence, the last days singly, open cases, money. Small, and O(1) to change.
 
-``sums`` holds forward-decayed totals: for dimension i evidence for at 3 i, against at 3 i + 1, and of the latter our own conduct at
-3 i + 2; last the number of purchases, decayed by their own half-life. ``recent`` holds what each of the last ``trend_days`` days added
-to each sum, so that the sums as they were at the start of any of these days can be told by subtraction.
+``sums`` holds forward-decayed totals: for dimension i evidence for at 4 i, against at 4 i + 1, of the latter our own conduct at 4 i + 2,
+and at 4 i + 3 all of it decayed twice, which tells how many events the others are worth; last the number of days with a purchase, decayed
+by their own half-life. ``recent`` holds what each of the last ``trend_days`` days added to each sum, so that the sums as they were at
+the start of any of these days can be told by subtraction.
+
+Purchases of one UTC day are one occasion, as of its start: a basket split into three orders is no more loyal than a whole one.
 """
 
 import msgspec
@@ -14,8 +17,10 @@ from projections.scoring.models import Model
 from schemas.catalogue import Action, Closed, Money, Opened, OrderPlaced, Purchase
 from schemas.touchpoint import Recorded
 
-SLOT_BITS = 5  # ``recent`` is keyed by (days since 1970 UTC) << SLOT_BITS | place in ``sums``
+SLOTS = 4  # places in ``sums`` a dimension has
+SLOT_BITS = 6  # ``recent`` is keyed by (days since 1970 UTC) << SLOT_BITS | place in ``sums``
 BEGINNING_US = -(2**62)  # before every moment there is
+WORD_BITS = 64
 RECENT_MAX = 1024  # entries of ``recent`` before those no longer needed are dropped; they are harmless until then
 
 
@@ -44,17 +49,26 @@ class State(msgspec.Struct, array_like=True):
     opened: Mark | None = None
     profile: Opened | None = None
     closed: Mark | None = None
-    purchases: int = 0
-    first_purchase_us: int | None = None
-    last_purchase_us: int | None = None
+    bought: dict[int, int] = {}  # days with a purchase, since 1970 UTC: day // 64 -> a bit for each
+    purchases: int = 0  # how many such days there are
+    first_bought: int | None = None  # the first of them
+    last_bought: int | None = None
     money: dict[str, Spending] = {}
     actions: int = 0
     last_action_us: int | None = None
 
+    def last_bought_before(self, day: int) -> int | None:
+        """The last day with a purchase before ``day``."""
+        for word in sorted(self.bought, reverse=True):
+            earlier = self.bought[word] & (1 << min(WORD_BITS, max(0, day - word * WORD_BITS))) - 1
+            if earlier:
+                return word * WORD_BITS + earlier.bit_length() - 1
+        return None
+
 
 def empty(relationship: str, model: Model) -> State:
     """The state of a relationship before its first event."""
-    return State(relationship, model.kind, [0.0] * (3 * len(model.names) + 1))
+    return State(relationship, model.kind, [0.0] * (SLOTS * len(model.names) + 1))
 
 
 def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
@@ -104,10 +118,7 @@ def _remember(state: State, event: Recorded, model: Model, recent_from: int) -> 
     data = event.data
     at = event.occurred_us
     if isinstance(data, Purchase) and model.kind == "customer":
-        state.purchases += 1
-        state.first_purchase_us = at if state.first_purchase_us is None else min(state.first_purchase_us, at)
-        state.last_purchase_us = at if state.last_purchase_us is None else max(state.last_purchase_us, at)
-        _add(state, len(state.sums) - 1, kept(at, model.policy.purchases.half_life_us), _recent(at, recent_from))
+        _buy(state, at, model, recent_from)
         _spend(state, at, data.amount, data.margin, model)
     elif isinstance(data, OrderPlaced) and model.kind == "partner":
         _spend(state, at, data.amount, None, model)
@@ -123,6 +134,19 @@ def _remember(state: State, event: Recorded, model: Model, recent_from: int) -> 
     return True
 
 
+def _buy(state: State, at: int, model: Model, recent_from: int) -> None:
+    day = at // DAY_US
+    word, bit = divmod(day, WORD_BITS)
+    days = state.bought.get(word, 0)
+    if days >> bit & 1:
+        return
+    state.bought[word] = days | 1 << bit
+    state.purchases += 1
+    state.first_bought = day if state.first_bought is None else min(state.first_bought, day)
+    state.last_bought = day if state.last_bought is None else max(state.last_bought, day)
+    _add(state, len(state.sums) - 1, kept(day * DAY_US, model.policy.purchases.half_life_us), _recent(at, recent_from))
+
+
 def _recent(at: int, recent_from: int) -> int | None:
     """The day of a moment, if it is one of those remembered singly."""
     day = at // DAY_US
@@ -131,13 +155,14 @@ def _recent(at: int, recent_from: int) -> int | None:
 
 def _add_evidence(state: State, number: int, evidence: Evidence, factor: float, day: int | None) -> None:
     plus, minus, ours = evidence
-    slot = 3 * number
+    slot = SLOTS * number
     if plus:
         _add(state, slot, plus * factor, day)
     if minus:
         _add(state, slot + 1, minus * factor, day)
         if ours:
             _add(state, slot + 2, minus * factor, day)
+    _add(state, slot + 3, (plus + minus) * factor * factor, day)
 
 
 def _add(state: State, slot: int, amount: float, day: int | None) -> None:

@@ -16,7 +16,7 @@ RULES = CUSTOMER.standing
 
 
 def figures(quality: float = 65.0, half_width: float = 10.0, evidence: float = 20.0, **more: float) -> Figures:
-    levels = tuple(Level(dimension.prior_mean, 10.0, 12.0) for dimension in CUSTOMER.dimensions)
+    levels = tuple(Level(dimension.prior_mean, 10.0, 12.0, dimension.prior_mean, 12.0) for dimension in CUSTOMER.dimensions)
     return Figures(
         0, levels, quality, quality - half_width, quality + half_width, evidence, more.get("lost", 10.0), more.get("lost_ours", 0.0)
     )
@@ -47,7 +47,7 @@ def test_each_rule_decides_and_says_which_figure_met_which_threshold(now: Figure
 
 
 def test_a_dimension_surely_worse_than_the_peers_calls_for_repair_and_is_named() -> None:
-    levels = (Level(0.3, 40.0, 42.0), *figures().levels[1:])
+    levels = (Level(0.3, 40.0, 42.0, 0.3, 42.0), *figures().levels[1:])
     found, reasons = classify(msgspec.structs.replace(figures(), levels=levels), Facts(), CUSTOMER)
     assert (found, reasons[0].rule) == ("repair", "weak_satisfaction")
 
