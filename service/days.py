@@ -9,8 +9,8 @@ from ledger.ledger import Ledger
 from schemas.catalogue import DayClosed
 from schemas.cloudevents import touchpoint
 from schemas.touchpoint import LEDGER_SUBJECT, Touchpoint, moment
+from service.own import SOURCE
 
-SOURCE = "rledger"
 DAY_US = 86_400_000_000
 
 

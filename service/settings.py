@@ -29,7 +29,10 @@ class Variable(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Everything the environment decides. ``kafka`` None: no broker. ``kafka_options``: of kafka-python, for TLS and SASL."""
+    """Everything the environment decides. ``kafka`` None: no broker. ``kafka_options``: of kafka-python, for TLS and SASL.
+
+    ``actor`` None: whoever is logged in.
+    """
 
     data: Path
     store: str
@@ -38,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True):
     topic: str
     deadletters: str
     group: str
+    actor: str | None
     log: LogFormat
     log_level: LogLevel
 
@@ -75,6 +79,7 @@ VARIABLES = (
     Variable("RLEDGER_TOPIC", "where touchpoints come from", TOPIC, "a Kafka topic name", _matches_kafka_name),
     Variable("RLEDGER_DEADLETTERS", "where refused messages are published", DEADLETTERS, "a Kafka topic name", _matches_kafka_name),
     Variable("RLEDGER_GROUP", "consumers of one group share the partitions", GROUP, "a Kafka group name", _matches_kafka_name),
+    Variable("RLEDGER_ACTOR", "who acts, as recorded with what is done to the ledger", "the login name", "a name", str),
     Variable(
         "RLEDGER_LOG",
         "how log lines look, on stderr",
@@ -108,6 +113,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         topic=given["RLEDGER_TOPIC"] or TOPIC,
         deadletters=given["RLEDGER_DEADLETTERS"] or DEADLETTERS,
         group=given["RLEDGER_GROUP"] or GROUP,
+        actor=given["RLEDGER_ACTOR"] or None,
         log=cast("LogFormat", given["RLEDGER_LOG"] or "auto"),
         log_level=cast("LogLevel", given["RLEDGER_LOG_LEVEL"] or "info"),
     )
