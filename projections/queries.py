@@ -60,7 +60,7 @@ class Reader:
     """Answers from one ledger and its views, under one policy."""
 
     def __init__(self, ledger: Ledger, views: Views, policy: Policy) -> None:
-        self._ledger, self._views, self.policy = ledger, views, policy
+        self._ledger, self.views, self.policy = ledger, views, policy
         self._models = models(policy)
         self._view = relationships(policy)
 
@@ -73,7 +73,7 @@ class Reader:
         if moments.past:
             events = self._events(relationship, moments)
             return self._shown(self._folded(events, moments), events[-1].position, moments)
-        row = self._views.get(self._view, relationship)
+        row = self.views.get(self._view, relationship)
         if row is None:
             raise _unknown(relationship, moments)
         return self._shown(row.state, row.position, moments)
@@ -103,7 +103,7 @@ class Reader:
             found = list(self._replayed(moments))
         else:
             asked = {column: value for column, value in where.items() if value is not None}
-            rows = self._views.select(self._view, where=asked, order_by=sort, descending=descending, limit=limit or None, state=True)
+            rows = self.views.select(self._view, where=asked, order_by=sort, descending=descending, limit=limit or None, state=True)
             found = [self._shown(row.state, row.position, moments) for row in rows]
         found = [shown for shown in found if all(value is None or getattr(shown, column) == value for column, value in where.items())]
         known = [(figure, shown) for shown in found if (figure := _sort_figure(shown, sort)) is not None]
@@ -153,7 +153,7 @@ class Reader:
     def columns(self, projection: Projection, names: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
         """Some public columns of every row of a view, in no order, and after them the moment (microseconds UTC) they are true for."""
         if not moments.past:
-            yield from self._views.columns(projection, names)
+            yield from self.views.columns(projection, names)
             return
         states: dict[str, Any] = {}
         for event in self._log(moments):

@@ -1,6 +1,8 @@
 """Every view there is."""
 
 from projections.complaints import COMPLAINTS
+from projections.partners.scorecards import scorecards
+from projections.partners.supply import supply
 from projections.projection import Projection
 from projections.relationships import relationships
 from projections.reputation.conduct import reputation
@@ -9,4 +11,4 @@ from projections.scoring.policy import Policy
 
 def projections(policy: Policy) -> tuple[Projection, ...]:
     """All projections, under one policy."""
-    return relationships(policy), COMPLAINTS, reputation(policy)
+    return relationships(policy), COMPLAINTS, reputation(policy), scorecards(policy), supply(policy)

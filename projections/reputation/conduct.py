@@ -5,7 +5,7 @@ forward-decayed (Cormode et al. 2009) with one half-life for all topics, so the 
 the month it began to count, so the sums up to a month are what was so at its end.
 """
 
-from functools import partial
+from functools import cache, partial
 from typing import Self
 
 import msgspec
@@ -117,6 +117,7 @@ _WHOSE |= {Delivery: "us", Payment: "us", RequestAnswered: "us", ContractBreache
 """Types the fold takes, and whose ``by`` makes them conduct of ours; None where more than the one touchpoint tells."""
 
 
+@cache
 def reputation(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(

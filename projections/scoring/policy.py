@@ -209,6 +209,31 @@ class ReputationPolicy(Section, frozen=True):
         return self.half_life_days * DAY_US
 
 
+class SupplyPolicy(Section, frozen=True):
+    items_kept: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    months_kept: Annotated[int, msgspec.Meta(ge=13, le=1200)]
+    rush_days: Annotated[int, msgspec.Meta(ge=0)]
+    impact_share: OpenShare
+    risk_high: OpenShare
+    ask_above: Share
+
+
+class LeaksPolicy(Section, frozen=True):
+    months: Annotated[int, msgspec.Meta(ge=1, le=120)]
+    remedied: OpenShare
+    hour_cost: Weight
+    late_day_share: Share
+    late_hours: Weight
+    short_share: Share
+    defect_share: Weight
+    defect_hours: Weight
+    dispute_hours: Weight
+    answer_hours: Positive
+    wait_hours: Share
+    unanswered_hours: Weight
+    rush_hours: Weight
+
+
 class StandingPolicy(Section, frozen=True):
     evidence_min: Weight
     width_max: Points
@@ -258,6 +283,8 @@ class Policy(Section, frozen=True):
     assessment: AssessmentPolicy
     value: ValuePolicy
     reputation: ReputationPolicy
+    supply: SupplyPolicy
+    leaks: LeaksPolicy
     standing: Standings
 
 
