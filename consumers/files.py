@@ -9,9 +9,10 @@ import csv
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from io import BufferedIOBase
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from consumers.errors import FileChangedError, MappingError
 from consumers.mapping import CsvMapping
@@ -39,7 +40,7 @@ class Row(NamedTuple):
 class Lines:
     """A file's lines, with the digest of all bytes up to where it is."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BufferedIOBase) -> None:
         self._file = file
         self.offset = 0
         self.digest = hashlib.sha256()
@@ -101,11 +102,15 @@ class JsonLines:
         """Nothing stands before the first line."""
 
     def rows(self, lines: Lines) -> Iterator[Row]:
+        while row := self.row(lines):
+            if row.raw:
+                yield row
+
+    def row(self, lines: Lines) -> Row | None:
+        """The next line, ``raw`` without the white space around it; None at the file's end."""
         offset = lines.offset
-        while line := lines.next():
-            if body := line.strip() if offset else line.removeprefix(BYTE_ORDER_MARK).strip():
-                yield Row(offset, lines.offset, body)
-            offset = lines.offset
+        line = lines.next()
+        return Row(offset, lines.offset, (line if offset else line.removeprefix(BYTE_ORDER_MARK)).strip()) if line else None
 
     def touchpoint(self, row: Row, now_us: int) -> Touchpoint:
         return decode_json(row.raw, now_us=now_us)
@@ -182,8 +187,8 @@ class Csv:
         return ""
 
 
-class _RowSource:
-    """What a file and a stream have in common."""
+class RowSource:
+    """What a file and a stream have in common: rows become touchpoints and letters by ``form``, and nobody else reads meanwhile."""
 
     def __init__(self, name: str, form: Format) -> None:
         self.name = name
@@ -199,28 +204,7 @@ class _RowSource:
         time.sleep(timeout_ms / 1_000)
 
 
-class StreamSource(_RowSource):
-    """JSON lines from a stream that is read once, such as stdin: there is nowhere to go back to, so no offset is stored."""
-
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        super().__init__(name, JsonLines())
-        self._rows = self._form.rows(Lines(stream))
-
-    def poll(self, timeout_ms: int, limit: int) -> Batch[Row] | None:  # noqa: ARG002  # a stream makes us wait as long as it likes
-        rows = list(islice(self._rows, limit))
-        return Batch(rows) if rows else None
-
-    def acknowledge(self, batch: Batch[Row]) -> None:
-        """Nobody needs to know."""
-
-    def rewind(self) -> None:
-        """No other consumer shares a stream."""
-
-    def close(self) -> None:
-        """It is closed by whoever opened it."""
-
-
-class FileSource(_RowSource):
+class FileSource(RowSource):
     """A file, from the offset the ledger has stored."""
 
     def __init__(

@@ -63,10 +63,8 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         super().__init__(SQLiteDatastore(self._uri, originator_id_type="text"))
         self._writer: sqlite3.Connection | None = None
         if read_only:
-            if not path.exists():
+            if not path.exists() or not self._holds_a_ledger():
                 raise SettingsError(f"there is no ledger at {path}: append something first, or correct the path")
-            with self._reading() as reader:
-                self._recognise(reader)
         else:
             _make_file(path)
             with self._telling():
@@ -193,6 +191,11 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     def construct_create_table_statements(self) -> list[str]:
         """Our tables in place of eventsourcing's; its ``_create_table`` marks ``tracking`` as being of its current form."""
         return list(schema.CREATE)
+
+    def _holds_a_ledger(self) -> bool:
+        """Not while another process is just making the file."""
+        with self._reading() as reader:
+            return self._recognise(reader)
 
     def _recognise(self, connection: sqlite3.Connection) -> bool:
         """Whether the file holds a ledger already; an empty file holds none yet."""

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from consumers import intake
-from consumers.files import Csv, FileSource, Format, JsonLines, StreamSource
+from consumers.files import Csv, FileSource, Format, JsonLines
 from consumers.intake import Tally
 from consumers.mapping import CsvMapping
+from consumers.streams import StreamSource
 from service.cli import output
 from service.cli.options import as_json, configured, example
 from service.clock import now_us
@@ -36,7 +37,7 @@ def append(*, file: Path, from_start: bool, as_json: bool) -> None:
     """Append CloudEvents, a JSON object a line, from FILE or (-) from stdin.
 
     A touchpoint that is there already is recognised. What is refused is kept as a dead letter, and the rest goes on. An interrupted file
-    goes on where it was.
+    goes on where it was; a stream is appended as it arrives.
     """
     if str(file) == STDIN:
         settings = configured()

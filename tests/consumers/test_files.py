@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.errors import FileChangedError, MappingError
-from consumers.files import LINE_BYTES_MAX, Csv, FileSource, Format, JsonLines, Row, StreamSource
+from consumers.files import LINE_BYTES_MAX, Csv, FileSource, Format, JsonLines, Row
 from consumers.intake import Tally, run, take
 from consumers.mapping import CsvMapping
 from ledger.ledger import Ledger
@@ -198,12 +198,6 @@ def test_an_empty_file_and_one_of_empty_lines_are_at_their_end(tmp_path: Path, l
 def test_a_missing_file_is_told(tmp_path: Path, ledger: Ledger) -> None:
     with pytest.raises(NotFoundError, match="No such file"):
         import_(ledger, tmp_path / "nowhere")
-
-
-def test_a_stream_is_read_to_its_end_and_stores_no_offset(ledger: Ledger) -> None:
-    stream = io.BytesIO(b"\n".join(structured(number) for number in range(5)))
-    assert run(StreamSource(stream, "stdin"), ledger, clock=lambda: NOW_US).appended == 5
-    assert ledger.streams("file/") == {}
 
 
 # CSV

@@ -205,3 +205,9 @@ def test_an_event_written_past_the_ledger_stops_it(ledger: Ledger, path: Path) -
     with pytest.raises(ImmutableError):
         ledger.append([touchpoint(2)])
     assert [event.position for event in everything(ledger)] == [1]
+
+
+def test_a_file_that_is_just_being_made_is_no_ledger_yet(url: str, path: Path) -> None:
+    path.touch()
+    with pytest.raises(SettingsError, match="there is no ledger at"):
+        Ledger.open(url, clock=lambda: 0, read_only=True)

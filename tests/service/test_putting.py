@@ -154,3 +154,14 @@ def test_ctrl_c_while_waiting_for_stdin_ends_with_130_and_no_traceback(rledger: 
     said, _ = process.communicate(timeout=5)
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_what_arrives_on_stdin_is_appended_before_the_stream_ends(rledger: Rledger) -> None:
+    process = rledger.start("append", "-", stdin=True)
+    assert process.stdin is not None
+    for number in (1, 2):
+        process.stdin.write(purchase(number))
+        process.stdin.flush()
+        eventually(lambda: f"e{number}" in rledger("history", "customer/acme").stdout)  # noqa: B023  # called here and now
+    said, _ = process.communicate()
+    assert said == "2 appended\n"
