@@ -5,7 +5,6 @@ the stored rows, so that all before the failing event is kept and nothing of it 
 nothing: they are read anew when it is folded singly, and only that ends its waiting.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,16 +13,13 @@ from typing import Any
 
 import msgspec
 
-from projections.tables import Table, marks, relationship_of
+from projections.stores.interface import Cells, StoredState, UnbindableError, Writer
+from projections.tables import Table, relationship_of
 from schemas.errors import LedgerError
 from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored
 
-LOAD_ROWS = 500  # keys bound to one statement
 MESSAGE_MAX = 500  # characters kept of an error's message
-
-UNBINDABLE = (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
-"""What SQLite raises for a value no column can hold, such as an integer of more than 64 bits: the row's fault, not the file's."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -38,10 +34,6 @@ class Failure(msgspec.Struct, frozen=True):
         """The error's words and where in the code it was raised."""
         frame = extract_tb(self.error.__traceback__)[-1]
         return f"{str(self.error)[:MESSAGE_MAX]} ({Path(frame.filename).name}:{frame.lineno})"
-
-
-class UnbindableError(Exception):
-    """Some rows hold what no column can; their relationships are now among the failed. Roll back and write again."""
 
 
 class Folding:
@@ -64,18 +56,18 @@ class Folding:
         self.parked = set(parked)
         self._waiting = set(parked)  # failed or parked: their events are not folded
         self._stored = stored
-        self._sweeping_us = self._cursor = 0  # as of when, and behind which rowid, the sweep goes on
+        self._sweeping_us, self._cursor = 0, None  # as of when, and behind which row, the sweep goes on
 
     def fail(self, relationship: str) -> None:
         """Set a relationship aside until the commit."""
         self.failed.add(relationship)
         self._waiting.add(relationship)
 
-    def fold(self, connection: sqlite3.Connection, events: Sequence[Recorded]) -> None:
+    def fold(self, writer: Writer, events: Sequence[Recorded]) -> None:
         """Fold ``events``, in order, all that do not wait."""
         keys = self._keys(events)
         if self._stored:
-            self._load(connection, keys)
+            self._load(writer, keys)
         states, touched, waiting, fold = self.states, self.touched, self._waiting, self._fold
         for key, event in zip(keys, events, strict=True):
             if key is None or event.relationship in waiting:
@@ -87,26 +79,24 @@ class Folding:
             else:
                 touched[key] = event
 
-    def write(self, connection: sqlite3.Connection, tick_us: int) -> None:
+    def write(self, writer: Writer, tick_us: int) -> None:
         """Write what was changed, but for failed relationships.
 
         Raises:
-            UnbindableError: roll back, then call it again.
+            UnbindableError: a row holds what no column can, and its relationship is now among the failed. Roll back, then call it again.
         """
         rows = self._rows(tick_us)
         if self._deferred:
             self._sweeping_us = 0  # rows a sweep has passed may be unpublished again
-        for key in [key for key, event in self.touched.items() if self.states.get(key) is None and event.relationship not in self.failed]:
-            connection.execute(self.table.delete, (key,))
+        gone = [key for key, event in self.touched.items() if self.states.get(key) is None and event.relationship not in self.failed]
+        if gone:
+            writer.delete(self.table, gone)
         try:
-            connection.executemany(self.table.upsert_state if self._deferred else self.table.upsert, rows)
-        except UNBINDABLE as error:
-            unbindable = {relationship_of(row[0]) for row in rows if not self._binds(connection, row)}
-            if not unbindable:
-                raise
-            for relationship in unbindable:
-                self.fail(relationship)
-            raise UnbindableError from error
+            (writer.put_states if self._deferred else writer.put)(self.table, rows)
+        except UnbindableError as error:
+            for key in error.keys:
+                self.fail(relationship_of(key))
+            raise
 
     def committed(self) -> None:
         """What was changed is in the store now."""
@@ -122,7 +112,7 @@ class Folding:
         for key in list(islice(states, max(0, len(states) - self._cached_rows))):
             del states[key]
 
-    def fold_singly(self, connection: sqlite3.Connection, events: Sequence[Stored], tick_us: int) -> Failure | None:
+    def fold_singly(self, writer: Writer, events: Sequence[Stored], tick_us: int) -> Failure | None:
         """Fold and write events of one relationship one at a time, up to the first that fails."""
         for stored in events:
             key = None
@@ -132,38 +122,35 @@ class Folding:
                 if key is None:
                     continue
                 self.states.pop(key, None)  # it may be half folded, and is behind what is written here
-                found = connection.execute(self.table.load_one, (key,)).fetchone()
-                state = self._fold(self.table.decode_state(key, found[1]) if found else None, event)
+                found = writer.load_one(self.table, key)
+                state = self._fold(self.table.decode_state(key, found.state) if found else None, event)
                 if state is None:
-                    connection.execute(self.table.delete, (key,))
+                    writer.delete(self.table, [key])
                 else:
-                    connection.execute(self.table.upsert, self._row(state, event.recorded_us, event.position, tick_us))
+                    writer.put(self.table, [self._row(state, event.recorded_us, event.position, tick_us)])
+            except LedgerError:
+                raise  # no fault of the event: the store is full, locked or damaged
             except Exception as error:  # noqa: BLE001  # as in fold
-                _raise_if_the_files(error)
                 return Failure(stored.position, key, error)
         return None
 
-    def publish_one(self, connection: sqlite3.Connection, key: str, tick_us: int) -> Exception | None:
+    def publish_one(self, writer: Writer, key: str, tick_us: int) -> Exception | None:
         """Publish the row of ``key`` if it is there and not as of ``tick_us`` yet; returns what hindered it."""
-        found = connection.execute(self.table.load_one, (key,)).fetchone()
-        if found is None or found[-1] >= max(1, self.tick(tick_us)):
+        found = writer.load_one(self.table, key)
+        if found is None or found.evaluated_us >= max(1, self.tick(tick_us)):
             return None
-        return self._publish_again(connection, found, tick_us)
+        return self._publish_again(writer, found, tick_us)
 
-    def publish_pending(self, connection: sqlite3.Connection, tick_us: int, limit: int) -> tuple[int, list[tuple[str, int, Exception]]]:
+    def publish_pending(self, writer: Writer, tick_us: int, limit: int) -> tuple[int, list[tuple[str, int, Exception]]]:
         """Publish up to ``limit`` rows that are not as of ``tick_us`` yet.
 
         Returns: how many were found (fewer than ``limit``: no more are left), and of those that failed key, ``evaluated_us`` and error.
         """
         as_of_us = max(1, self.tick(tick_us))
         if as_of_us != self._sweeping_us:
-            self._sweeping_us, self._cursor = as_of_us, 0
-        failures = []
-        pending = connection.execute(self.table.unpublished, (self._cursor, as_of_us, limit)).fetchall()
-        for rowid, *stored in pending:
-            self._cursor = rowid
-            if error := self._publish_again(connection, stored, tick_us):
-                failures.append((stored[0], stored[-1], error))
+            self._sweeping_us, self._cursor = as_of_us, None
+        pending, self._cursor = writer.unpublished(self.table, self._cursor, as_of_us, limit)
+        failures = [(one.key, one.evaluated_us, error) for one in pending if (error := self._publish_again(writer, one, tick_us))]
         return len(pending), failures
 
     def unpark(self, relationship: str) -> None:
@@ -188,14 +175,12 @@ class Folding:
                     self.fail(event.relationship)
             return keys
 
-    def _load(self, connection: sqlite3.Connection, keys: Sequence[str | None]) -> None:
+    def _load(self, writer: Writer, keys: Sequence[str | None]) -> None:
         missing = [key for key in set(keys) - self.states.keys() if key is not None]
-        for start in range(0, len(missing), LOAD_ROWS):
-            some = missing[start : start + LOAD_ROWS]
-            for key, blob in connection.execute(self.table.load_many.format(marks(len(some))), some):
-                self.states[key] = self.table.decode_state(key, blob)
+        for key, blob in writer.load(self.table, missing):
+            self.states[key] = self.table.decode_state(key, blob)
 
-    def _rows(self, tick_us: int) -> list[tuple[Any, ...]]:
+    def _rows(self, tick_us: int) -> list[Cells]:
         """What to write of all that was changed. A row that cannot be published fails with its relationship, which is left out."""
         rows, encode_state = [], self.table.encode_state
         for key, event in self.touched.items():
@@ -211,29 +196,17 @@ class Folding:
                 self.fail(event.relationship)
         return [row for row in rows if relationship_of(row[0]) not in self.failed] if self.failed else rows
 
-    def _binds(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> bool:
+    def _publish_again(self, writer: Writer, stored: StoredState, tick_us: int) -> Exception | None:
         try:
-            connection.execute(f"VALUES ({marks(len(row))})", row)
-        except UNBINDABLE:
-            return False
-        return True
-
-    def _publish_again(self, connection: sqlite3.Connection, stored: Sequence[Any], tick_us: int) -> Exception | None:
-        key, blob, position, recorded_us, _ = stored
-        try:
-            connection.execute(self.table.upsert, self._row(self.table.decode_state(key, blob), recorded_us, position, tick_us))
+            state = self.table.decode_state(stored.key, stored.state)
+            writer.put(self.table, [self._row(state, stored.recorded_us, stored.position, tick_us)])
+        except LedgerError:
+            raise  # as in fold_singly
         except Exception as error:  # noqa: BLE001  # as in fold
-            _raise_if_the_files(error)
             return error
         return None
 
-    def _row(self, state: Any, recorded_us: int, position: int, tick_us: int) -> tuple[Any, ...]:  # noqa: ANN401
+    def _row(self, state: Any, recorded_us: int, position: int, tick_us: int) -> Cells:  # noqa: ANN401
         moment_us = max(recorded_us, self.tick(tick_us))
         table = self.table
         return (*table.encode(self._publish(state, moment_us)), moment_us, recorded_us, position, table.encode_state(state))
-
-
-def _raise_if_the_files(error: Exception) -> None:
-    """Raise what is no fault of an event: the file is full, locked or damaged."""
-    if isinstance(error, LedgerError) or (isinstance(error, sqlite3.Error) and not isinstance(error, UNBINDABLE)):
-        raise error

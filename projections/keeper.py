@@ -12,10 +12,11 @@ import msgspec
 import structlog
 
 from ledger.ledger import Ledger
-from projections.folding import Failure, Folding, UnbindableError
+from projections.folding import Failure, Folding
 from projections.projection import Projection
-from projections.tables import Table, marks, relationship_of
-from projections.views import Progress, Views
+from projections.stores.interface import Parked, Progress, UnbindableError
+from projections.tables import Table, relationship_of
+from projections.views import Views
 from schemas.errors import StoreUnavailableError
 from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored
@@ -55,7 +56,7 @@ class Keeper:
         beside: bool = False,
     ) -> None:
         self._ledger, self._views, self._clock, self._beside = ledger, views, clock, beside
-        self.connection = views.connect()
+        self.writer = views.writer()
         self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS, deferred=beside) for one in projections]
         self._known: dict[str, Progress] = {}  # by table, as this keeper left it
         self._in_doubt = True  # whether memory and file may disagree
@@ -96,7 +97,7 @@ class Keeper:
         return Retried(freed, waiting)
 
     def close(self) -> None:
-        self.connection.close()
+        self.writer.close()
 
     @contextmanager
     def _in_step(self) -> Iterator[None]:
@@ -112,7 +113,7 @@ class Keeper:
 
     def _opened(self) -> dict[str, Progress]:
         """Start from what the file says."""
-        found = self._views.progress(self.connection)
+        found = self.writer.progress()
         known = {}
         for folding in self._foldings:
             name, version = folding.table.name, folding.table.projection.version
@@ -126,15 +127,14 @@ class Keeper:
         self.position = max((at.position for at in known.values()), default=0)
         self._tick_us = max((at.tick_us for at in known.values()), default=0)
         for folding in self._foldings:
-            parked = self.connection.execute("SELECT relationship FROM parked WHERE projection = ?", (folding.table.name,)).fetchall()
-            folding.reset(parked=[relationship for (relationship,) in parked], stored=self.position > 0)
+            folding.reset(parked=self.writer.waiting(folding.table.name), stored=self.position > 0)
         return known
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One commit, if nobody else has written to the tables since this keeper last did."""
-        with self._views.transaction(self.connection):
-            found = self._views.progress(self.connection)
+        with self.writer.transaction():
+            found = self.writer.progress()
             if any(found.get(name) != at for name, at in self._known.items()):
                 raise _OvertakenError
             yield
@@ -143,7 +143,7 @@ class Keeper:
         """Write how far a table is now, in the commit under way."""
         known = self._known[folding.table.name]
         at = msgspec.structs.replace(known, updated_us=self._clock(), commits=known.commits + 1, **changes)
-        self.connection.execute(REPLACE_PROGRESS, msgspec.structs.astuple(at))
+        self.writer.put_progress(at)
         self._known[folding.table.name] = at
 
     def _advance(self, upto: int | None) -> int:
@@ -170,7 +170,7 @@ class Keeper:
         self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
         events = self._decoded(chunk)
         for folding in self._foldings:
-            folding.fold(self.connection, events)
+            folding.fold(self.writer, events)
 
     def _decoded(self, chunk: Sequence[Stored]) -> list[Recorded]:
         """The events of ``chunk`` that can be read; the relationships of the others are set aside and park there."""
@@ -191,11 +191,11 @@ class Keeper:
             try:
                 with self._writing():
                     for folding in self._foldings:
-                        folding.write(self.connection, self._tick_us)
+                        folding.write(self.writer, self._tick_us)
                     for folding in self._foldings:
                         for relationship in sorted(folding.failed):
                             events = self._events(relationship, start, end)
-                            self._park(folding, relationship, folding.fold_singly(self.connection, events, self._tick_us))
+                            self._park(folding, relationship, folding.fold_singly(self.writer, events, self._tick_us))
                         swept_us = 0 if self._beside else self._known[folding.table.name].swept_us
                         self._record(folding, position=end, recorded_us=recorded_us, tick_us=self._tick_us, swept_us=swept_us)
                 break
@@ -214,12 +214,12 @@ class Keeper:
 
     def _sweep(self, folding: Folding) -> int:
         with self._writing():
-            found, failures = folding.publish_pending(self.connection, self._tick_us, SWEEP_ROWS)
+            found, failures = folding.publish_pending(self.writer, self._tick_us, SWEEP_ROWS)
             for key, evaluated_us, error in failures:
                 relationship = relationship_of(key)
                 if evaluated_us == 0:  # nothing of it was ever published: park at the first event after which it cannot be
-                    self.connection.execute(folding.table.delete_relationship, (relationship,))
-                    failure = folding.fold_singly(self.connection, self._events(relationship, 0, self.position), self._tick_us)
+                    self.writer.delete_relationship(folding.table, relationship)
+                    failure = folding.fold_singly(self.writer, self._events(relationship, 0, self.position), self._tick_us)
                     self._park(folding, relationship, failure)
                 elif relationship not in folding.parked:
                     self._park(folding, relationship, Failure(self.position + 1, key, error))
@@ -233,12 +233,11 @@ class Keeper:
         """Keep events from ``failure`` on waiting, in the commit under way; None: they flow."""
         name = folding.table.name
         if failure is None:
-            self.connection.execute("DELETE FROM parked WHERE projection = ? AND relationship = ?", (name, relationship))
+            self.writer.unpark(name, relationship)
             folding.unpark(relationship)
             return
         error = type(failure.error).__name__
-        values = (name, relationship, failure.key, failure.position, error, failure.message, self._clock())
-        self.connection.execute(PARK, values)
+        self.writer.park(Parked(name, relationship, failure.key, failure.position, error, failure.message, self._clock()))
         folding.parked.add(relationship)
         log.warning("relationship.parked", projection=name, relationship=relationship, position=failure.position, error=error)
 
@@ -247,15 +246,13 @@ class Keeper:
         name = folding.table.name
         while True:
             with self._in_step(), self._writing():
-                found = self.connection.execute(
-                    "SELECT key, position FROM parked WHERE projection = ? AND relationship = ?", (name, relationship)
-                ).fetchone()
+                found = self.writer.waits(name, relationship)
                 if found is None:
                     return True
                 key, position = found
                 events = self._events(relationship, position - 1, self.position)
-                failure = folding.fold_singly(self.connection, events, self._tick_us)
-                if failure is None and key is not None and (error := folding.publish_one(self.connection, key, self._tick_us)):
+                failure = folding.fold_singly(self.writer, events, self._tick_us)
+                if failure is None and key is not None and (error := folding.publish_one(self.writer, key, self._tick_us)):
                     failure = Failure(self.position + 1, key, error)
                 self._park(folding, relationship, failure)
                 self._record(folding)
@@ -264,11 +261,3 @@ class Keeper:
 
 class _OvertakenError(Exception):
     """Another keeper wrote to the tables."""
-
-
-REPLACE_PROGRESS = f"REPLACE INTO projections ({', '.join(Progress.__struct_fields__)}) VALUES ({marks(len(Progress.__struct_fields__))})"  # noqa: S608
-PARK = """
-    INSERT INTO parked (projection, relationship, key, position, error, message, first_us, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, 1)
-    ON CONFLICT (projection, relationship) DO UPDATE SET
-        key = excluded.key, position = excluded.position, error = excluded.error, message = excluded.message, attempts = attempts + 1
-"""

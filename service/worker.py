@@ -7,7 +7,8 @@ from contextlib import closing
 import structlog
 
 from projections.keeper import Retried
-from projections.views import Lock, Views
+from projections.stores.interface import Lock
+from projections.views import Views
 from schemas.errors import StoreUnavailableError
 from service.clock import now_us
 from service.days import DayCloser
@@ -48,7 +49,7 @@ def _stand_by(views: Views, stopped: Callable[[], bool]) -> Lock | None:
         if (lock := views.try_lock()) is not None:
             return lock
         if not waiting:
-            log.info("worker.standing-by", views=str(views.path))
+            log.info("worker.standing-by", views=views.place)
             waiting = True
         time.sleep(WAIT_S)
     return None
@@ -63,7 +64,7 @@ def project_once(settings: Settings) -> int:
     with open_ledger(settings) as ledger, closing(open_views(settings)) as views:
         lock = views.try_lock()
         if lock is None:
-            raise StoreUnavailableError(f"{views.path}: another worker keeps these views already; `rledger doctor` shows how far it is")
+            raise StoreUnavailableError(f"{views.place}: another worker keeps these views already; `rledger doctor` shows how far it is")
         with lock, open_runner(ledger, views) as runner:
             DayCloser(ledger).close(now_us())
             runner.catch_up()

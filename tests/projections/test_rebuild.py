@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from projections import rebuild as rebuild_module
 from projections.projection import Projection
-from projections.rebuild import Comparison, Difference, Rebuilt, rebuild
+from projections.rebuild import Rebuilt, rebuild
 from projections.runner import Runner
+from projections.stores.interface import Comparison, Difference
 from schemas.errors import NotFoundError, StoreUnavailableError
 from schemas.touchpoint import Stored
 from tests.projections.chains import House, Log, Row, State, chains, from_nothing, row, table

@@ -21,6 +21,7 @@ from projections.folding import Folding
 from projections.keeper import Keeper, Retried
 from projections.projection import Projection
 from projections.runner import Runner
+from projections.stores.sqlite_writer import SqliteWriter
 from projections.tables import Table
 from projections.views import Views
 from schemas.errors import StoreUnavailableError
@@ -385,11 +386,11 @@ def test_states_in_memory_are_bounded(house: House) -> None:
     house.catch_up()
     house.log.add_many(500, relationships=600)
     folding = Folding(Table(chains()), cached_rows=10, deferred=False)
-    connection = house.views.connect()
-    folding.fold(connection, [recorded(one) for one in house.log.events])
-    folding.write(connection, 0)
+    writer = house.views.writer()
+    folding.fold(writer, [recorded(one) for one in house.log.events])
+    folding.write(writer, 0)
     folding.committed()
-    connection.close()
+    writer.close()
     assert [state.last for state in folding.states.values()] == [f"e{number}" for number in range(491, 501)]
 
 
@@ -398,11 +399,12 @@ def test_a_full_disk_parks_nothing_and_loses_nothing(house: House) -> None:
     house.catch_up()
     house.log.add_many(3000, relationships=2000)
     keeper = Keeper(house.log.ledger, house.views, [chains()], clock=lambda: 0)
-    pages = keeper.connection.execute("PRAGMA page_count").fetchone()[0]
-    keeper.connection.execute(f"PRAGMA max_page_count = {pages + 3}")
+    assert isinstance(keeper.writer, SqliteWriter)
+    pages = keeper.writer.connection.execute("PRAGMA page_count").fetchone()[0]
+    keeper.writer.connection.execute(f"PRAGMA max_page_count = {pages + 3}")
     with pytest.raises(StoreUnavailableError, match="full"):
         keeper.catch_up()
-    keeper.connection.execute("PRAGMA max_page_count = 1000000")
+    keeper.writer.connection.execute("PRAGMA max_page_count = 1000000")
     keeper.catch_up()
     keeper.close()
     assert parked(house.path) == []
@@ -443,7 +445,7 @@ def test_only_one_worker_has_the_lock(house: House) -> None:
     lock = house.views.try_lock()
     assert lock is not None
     with lock:
-        assert Views(house.path).try_lock() is None
+        assert Views.open(house.path).try_lock() is None
     again = house.views.try_lock()
     assert again is not None
     again.release()

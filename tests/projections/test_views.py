@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from projections.keeper import Keeper
 from projections.projection import Projection
 from projections.rebuild import rebuild
+from projections.stores.interface import Page
+from projections.stores.sqlite_statements import select
 from projections.tables import Table
 from projections.views import ViewRow, Views
 from schemas.errors import NotFoundError, SettingsError, StoreNewerError, StoreUnavailableError
@@ -109,7 +111,7 @@ def test_a_row_is_read_as_it_was_published(views: Views) -> None:
 
 
 def test_people_find_plain_columns_of_the_right_kind(views: Views) -> None:
-    with sqlite3.connect(views.path) as connection:
+    with sqlite3.connect(views.place) as connection:
         columns = [(name, kind, key) for _, name, kind, _, _, key in connection.execute("PRAGMA table_info(things)")]
         (words,) = connection.execute("SELECT words ->> 'a' FROM things WHERE number = 3").fetchone()
     connection.close()
@@ -177,8 +179,8 @@ def test_only_known_columns_can_be_asked_for(views: Views) -> None:
 
 
 def test_a_page_is_found_with_the_index(views: Views) -> None:
-    sql, parameters = Table(THINGS).select(where={"color": "red"}, order_by="share", descending=True, limit=5)
-    with sqlite3.connect(views.path) as connection:
+    sql, parameters = select(Table(THINGS), Page({"color": "red"}, order_by="share", descending=True, limit=5))
+    with sqlite3.connect(views.place) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
     connection.close()
     assert "SEARCH things USING INDEX things_color_share_1 (color=?)" in plan

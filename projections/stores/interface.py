@@ -1,0 +1,247 @@
+"""What a store of views does: the same on SQLite and PostgreSQL, held by one suite of tests.
+
+Rows go in and out as cells: the public columns of a table, then ``evaluated_us``, ``recorded_us``, ``position`` and ``state``. Every method
+may raise ``StoreUnavailableError``: nothing was written, try again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Protocol, Self
+
+import msgspec
+
+from projections.tables import Table
+
+ViewStatus = Literal["live", "rebuilding"]
+Purpose = Literal["worker", "rebuild"]
+Cells = tuple[Any, ...]
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far one table is: a row of ``projections``.
+
+    build: counts the tables there have been. commits: counts the writes to this one. A writer that finds others than it left starts over.
+    position: of the last event folded; ``recorded_us`` is that event's.
+    tick_us: when the newest close of a day up to ``position`` was recorded, 0 for none; all rows are published as of ``swept_us``
+        at least, 0 for not at all.
+    """
+
+    name: str
+    version: int
+    build: int
+    status: ViewStatus
+    updated_us: int
+    position: int = 0
+    recorded_us: int = 0
+    tick_us: int = 0
+    swept_us: int = 0
+    commits: int = 0
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """A relationship whose events wait, in order, because one of them failed in this projection: a row of ``parked``.
+
+    position: of the first event that waits. key: of the row that failed, None when not even the key could be told.
+    """
+
+    projection: str
+    relationship: str
+    key: str | None
+    position: int
+    error: str
+    message: str
+    first_us: int
+    attempts: int = 1
+
+
+class StoredState(NamedTuple):
+    """What stands beside the public columns of a row."""
+
+    key: str
+    state: bytes
+    position: int
+    recorded_us: int
+    evaluated_us: int
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Rows of a table in the order of one public column, then of the key; NULLs last.
+
+    where: column -> value, or a list, tuple or set of values of which one must match. order_by: None for the key.
+    after: the order column's value and the key of the last row seen. limit: rows at most; None for all.
+    """
+
+    where: Mapping[str, Any] = {}
+    order_by: str | None = None
+    descending: bool = False
+    after: tuple[Any, str] | None = None
+    limit: int | None = None
+
+    @property
+    def tests(self) -> Iterator[tuple[str, list[Any], bool]]:
+        """Of each column in ``where``: its name, the values of which one must match, and whether NULL matches too."""
+        for column, wanted in self.where.items():
+            values = list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
+            yield column, [value for value in values if value is not None], None in values
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A row that is not what the log says. ``columns``: those that differ; empty where the row stands on one side alone."""
+
+    key: str
+    what: str  # changed, added (missing before), removed (should not have been there)
+    columns: tuple[str, ...] = ()
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """The new table against the old one, row for row, public columns and state."""
+
+    same: int
+    changed: int
+    added: int
+    removed: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def equal(self) -> bool:
+        return not (self.changed or self.added or self.removed)
+
+
+DIFFERENCES_MAX = 10  # of each kind, told one by one; all are counted
+
+
+class UnbindableError(Exception):
+    """No column can hold a value of these rows (``keys``), such as an integer of more than 64 bits: their fault, not the store's."""
+
+    def __init__(self, keys: Sequence[str], reason: object) -> None:
+        self.keys = keys
+        super().__init__(str(reason))
+
+
+class Lock(Protocol):
+    """A lock that the process's death releases."""
+
+    def release(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+class Writer(Protocol):
+    """One connection that writes. One thread at a time."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit what is done inside, or nothing of it; inside another transaction of this writer, be part of that one.
+
+        Writers of the same rows wait for each other's transactions.
+        """
+
+    def close(self) -> None: ...
+
+    # How far tables are, and who waits
+
+    def progress(self) -> dict[str, Progress]:
+        """How far each table is, by its name, as the transaction under way sees it."""
+
+    def put_progress(self, at: Progress) -> None:
+        """Write how far a table is now."""
+
+    def waiting(self, projection: str) -> list[str]:
+        """The parked relationships of a projection."""
+
+    def waits(self, projection: str, relationship: str) -> tuple[str | None, int] | None:
+        """The key that failed and the first position that waits, of a parked relationship; None: it is not parked."""
+
+    def park(self, parked: Parked) -> None:
+        """Keep events of a relationship waiting; one that waits already has made one more attempt."""
+
+    def unpark(self, projection: str, relationship: str) -> None:
+        """Its events flow again."""
+
+    # Rows
+
+    def load(self, table: Table, keys: Sequence[str]) -> Iterable[tuple[str, bytes]]:
+        """Keys and states of those rows of ``keys`` that are there."""
+
+    def load_one(self, table: Table, key: str) -> StoredState | None:
+        """The row of ``key``."""
+
+    def put(self, table: Table, rows: Sequence[Cells]) -> None:
+        """Write whole rows, each in the place of one of the same key.
+
+        Raises:
+            UnbindableError: roll back; where it was one row alone, nothing happened.
+        """
+
+    def put_states(self, table: Table, rows: Sequence[Cells]) -> None:
+        """As ``put``, of the key and what stands beside the public columns alone."""
+
+    def delete(self, table: Table, keys: Sequence[str]) -> None:
+        """Remove rows."""
+
+    def delete_relationship(self, table: Table, relationship: str) -> None:
+        """Remove all rows of a relationship."""
+
+    def unpublished(self, table: Table, cursor: Any, as_of_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
+        """Up to ``limit`` rows behind ``cursor`` (None: from the start) that are published for no moment from ``as_of_us`` on.
+
+        Returns: the rows, and the cursor to go on from.
+        """
+
+    # Tables
+
+    def create(self, table: Table) -> None:
+        """Make the empty table, without its indexes."""
+
+    def index(self, table: Table, build: int) -> None:
+        """Make the indexes; ``build`` keeps their names apart from those of the table this one will replace.
+
+        Each ends with the key, as every order does: a page is then read from the index however many rows have the same value, or none.
+        """
+
+    def drop(self, name: str) -> None:
+        """Remove a table and all that is known of it."""
+
+    def replace(self, table: Table) -> int:
+        """Give a table built beside the place of the live one, which was dropped. Returns: relationships parked in it."""
+
+    def compare(self, table: Table, *, published: bool) -> Comparison | None:
+        """Compare a table built beside with the live one; only states where that is not ``published`` to the same moment.
+
+        None where somebody has taken the live table or columns of it away.
+        """
+
+
+class Store(Protocol):
+    """Where the views of one ledger stand. Safe to share between threads.
+
+    place: for people, without a password.
+    """
+
+    place: str
+
+    def writer(self) -> Writer:
+        """A connection to write with; the caller closes it."""
+
+    def try_lock(self, purpose: Purpose) -> Lock | None:
+        """Take the lock of the one worker (or the one rebuild) until it is released; None while another process has it."""
+
+    def progress(self) -> dict[str, Progress]:
+        """How far each table is, by its name."""
+
+    def parked(self, projection: str | None) -> list[Parked]:
+        """Relationships whose events wait, oldest first; of one projection, or of all."""
+
+    def rows(self, table: Table, page: Page) -> Iterator[Cells]:
+        """All cells of the rows of a page, read as they are asked for, from one snapshot.
+
+        Raises:
+            SettingsError: at once: a column the table does not have.
+        """
+
+    def columns(self, table: Table, names: Sequence[str]) -> Iterator[Cells]:
+        """Some public columns of every row and its ``evaluated_us``, in no order."""
+
+    def close(self) -> None: ...

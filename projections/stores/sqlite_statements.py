@@ -1,0 +1,66 @@
+"""Every SQLite statement about the rows of one table. Names of tables and columns come from our own code, values are always bound."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from projections.stores.interface import Page
+from projections.tables import BOOKKEEPING, Table, quoted
+
+
+class Statements:
+    """The statements about ``table``, written once."""
+
+    def __init__(self, table: Table) -> None:
+        name, key = quoted(table.name), quoted(table.key)
+        stored = f"{key}, state, position, recorded_us, evaluated_us"
+        self.upsert = _upsert(name, key, table.every)
+        self.upsert_state = _upsert(name, key, [table.key, *BOOKKEEPING])
+        self.delete = f"DELETE FROM {name} WHERE {key} = ?"  # noqa: S608
+        # '#' parts a relationship from the rest of a key, '$' is the next character: a range of the primary key.
+        self.delete_relationship = f"DELETE FROM {name} WHERE {key} = ?1 OR ({key} >= ?1 || '#' AND {key} < ?1 || '$')"  # noqa: S608
+        self.load_one = f"SELECT {stored} FROM {name} WHERE {key} = ?"  # noqa: S608
+        self.load_many = f"SELECT {key}, state FROM {name} WHERE {key} IN ({{}})"  # noqa: S608  # as many marks as there are keys
+        self.unpublished = f"SELECT {stored}, rowid FROM {name} WHERE rowid > ? AND evaluated_us < ? ORDER BY rowid LIMIT ?"  # noqa: S608
+
+
+def select(table: Table, page: Page) -> tuple[str, list[Any]]:
+    """The SELECT of a page and its parameters.
+
+    Raises:
+        SettingsError: a column the table does not have.
+    """
+    tests, parameters = [], []
+    for column, present, null in page.tests:
+        name = table.known(column)
+        tests.append(f"{name} IN ({marks(len(present))})" + (f" OR {name} IS NULL" if null else ""))
+        parameters += present
+    order, key = table.known(page.order_by or table.key), quoted(table.key)
+    direction, beyond = ("DESC", "<") if page.descending else ("ASC", ">")
+    if page.after is not None:
+        value, last = page.after
+        if value is None:
+            tests.append(f"{order} IS NULL AND {key} {beyond} ?")
+            parameters.append(last)
+        else:
+            tests.append(f"{order} {beyond} ? OR ({order} = ? AND {key} {beyond} ?) OR {order} IS NULL")
+            parameters += [value, value, last]
+    condition = " AND ".join(f"({test})" for test in tests) or "1"
+    sql = (
+        f'SELECT {", ".join(map(quoted, table.every))} FROM "{table.name}" '  # noqa: S608
+        f"WHERE {condition} ORDER BY {order} {direction} NULLS LAST, {key} {direction} LIMIT ?"
+    )
+    return sql, [*parameters, -1 if page.limit is None else page.limit]
+
+
+def marks(count: int) -> str:
+    """So many parameters of a statement."""
+    return ", ".join("?" * count)
+
+
+def _upsert(name: str, key: str, columns: Sequence[str]) -> str:
+    names = [quoted(column) for column in columns]
+    changes = ", ".join(f"{column} = excluded.{column}" for column in names if column != key)
+    return (
+        f"INSERT INTO {name} ({', '.join(names)}) VALUES ({marks(len(names))}) "  # noqa: S608
+        f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
+    )

@@ -1,0 +1,188 @@
+"""What is written to views.db: rows, bookkeeping, and tables that take each other's place."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import msgspec
+import sqlite_utils
+
+from projections.stores.interface import DIFFERENCES_MAX, Cells, Comparison, Difference, Parked, Progress, StoredState, UnbindableError
+from projections.stores.sqlite_statements import Statements, marks
+from projections.tables import BOOKKEEPING, Table, quoted
+
+LOAD_ROWS = 500  # keys bound to one statement
+COLUMNS = Progress.__struct_fields__
+REPLACE_PROGRESS = f"REPLACE INTO projections ({', '.join(COLUMNS)}) VALUES ({marks(len(COLUMNS))})"  # noqa: S608
+PARK = """
+    INSERT INTO parked (projection, relationship, key, position, error, message, first_us, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (projection, relationship) DO UPDATE SET
+        key = excluded.key, position = excluded.position, error = excluded.error, message = excluded.message, attempts = attempts + 1
+"""
+UNBINDABLE = (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""What SQLite raises for a value that no column can hold."""
+
+
+class SqliteWriter:
+    """A connection that writes; ``told`` turns SQLite's errors into ours."""
+
+    def __init__(self, connection: sqlite3.Connection, told: Callable[[], AbstractContextManager[None]]) -> None:
+        self.connection = connection
+        self._told = told
+        self._statements: dict[Table, Statements] = {}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """As in ``Writer``: one writer at a time."""
+        connection = self.connection
+        if connection.in_transaction:
+            yield
+            return
+        with self._told():
+            connection.execute("BEGIN IMMEDIATE")  # not at the first write: two writers would meet and neither could go on
+            try:
+                yield
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    # How far tables are, and who waits
+
+    def progress(self) -> dict[str, Progress]:
+        with self._told():
+            return read_progress(self.connection)
+
+    def put_progress(self, at: Progress) -> None:
+        self.connection.execute(REPLACE_PROGRESS, msgspec.structs.astuple(at))
+
+    def waiting(self, projection: str) -> list[str]:
+        found = self.connection.execute("SELECT relationship FROM parked WHERE projection = ?", (projection,))
+        return [relationship for (relationship,) in found]
+
+    def waits(self, projection: str, relationship: str) -> tuple[str | None, int] | None:
+        sql = "SELECT key, position FROM parked WHERE projection = ? AND relationship = ?"
+        found: tuple[str | None, int] | None = self.connection.execute(sql, (projection, relationship)).fetchone()
+        return found
+
+    def park(self, parked: Parked) -> None:
+        self.connection.execute(PARK, msgspec.structs.astuple(parked))
+
+    def unpark(self, projection: str, relationship: str) -> None:
+        self.connection.execute("DELETE FROM parked WHERE projection = ? AND relationship = ?", (projection, relationship))
+
+    # Rows
+
+    def load(self, table: Table, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        sql = self._of(table).load_many
+        with self._told():
+            for start in range(0, len(keys), LOAD_ROWS):
+                some = keys[start : start + LOAD_ROWS]
+                yield from self.connection.execute(sql.format(marks(len(some))), some)
+
+    def load_one(self, table: Table, key: str) -> StoredState | None:
+        with self._told():
+            found = self.connection.execute(self._of(table).load_one, (key,)).fetchone()
+        return StoredState(*found) if found else None
+
+    def put(self, table: Table, rows: Sequence[Cells]) -> None:
+        self._put(self._of(table).upsert, rows)
+
+    def put_states(self, table: Table, rows: Sequence[Cells]) -> None:
+        self._put(self._of(table).upsert_state, rows)
+
+    def delete(self, table: Table, keys: Sequence[str]) -> None:
+        with self._told():
+            self.connection.executemany(self._of(table).delete, [(key,) for key in keys])
+
+    def delete_relationship(self, table: Table, relationship: str) -> None:
+        self.connection.execute(self._of(table).delete_relationship, (relationship,))
+
+    def unpublished(self, table: Table, cursor: Any, as_of_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
+        found = self.connection.execute(self._of(table).unpublished, (cursor or 0, as_of_us, limit)).fetchall()
+        return [StoredState(*row[:-1]) for row in found], found[-1][-1] if found else cursor
+
+    # Tables
+
+    def create(self, table: Table) -> None:
+        columns: dict[str, Any] = {column: kind or str for column, kind in table.kinds.items()} | BOOKKEEPING
+        made = sqlite_utils.Database(self.connection).table(table.name)
+        made.create(columns, pk=table.key, not_null={table.key, *BOOKKEEPING})
+
+    def index(self, table: Table, build: int) -> None:
+        for columns in table.indexes:
+            name = f"{table.projection.name}_{'_'.join(columns)}_{build}"
+            sqlite_utils.Database(self.connection).table(table.name).create_index([*columns, table.key], index_name=name)
+
+    def drop(self, name: str) -> None:
+        self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+        self.connection.execute("DELETE FROM parked WHERE projection = ?", (name,))
+        self.connection.execute("DELETE FROM projections WHERE name = ?", (name,))
+
+    def replace(self, table: Table) -> int:
+        name = table.projection.name
+        self.connection.execute(f"ALTER TABLE {quoted(table.name)} RENAME TO {quoted(name)}")
+        parked = self.connection.execute("UPDATE parked SET projection = ? WHERE projection = ?", (name, table.name)).rowcount
+        self.connection.execute("UPDATE projections SET name = ?, status = 'live' WHERE name = ?", (name, table.name))
+        return parked
+
+    def compare(self, table: Table, *, published: bool) -> Comparison | None:
+        old, new, key = quoted(table.projection.name), quoted(table.name), quoted(table.key)
+        columns = [quoted(column) for column in (table.every if published else ("position", "recorded_us", "state"))]
+        there = sqlite_utils.Database(self.connection).table(table.projection.name)
+        if not there.exists() or not set(table.every) <= there.columns_dict.keys():
+            return None
+        (before,), (after,) = (self.connection.execute(f"SELECT count(*) FROM {one}").fetchone() for one in (old, new))  # noqa: S608
+        joined = f"FROM {new} AS n JOIN {old} AS o ON n.{key} = o.{key}"
+        equal = " AND ".join(f"n.{column} IS o.{column}" for column in columns)
+        both, same = self.connection.execute(f"SELECT count(*), coalesce(sum({equal}), 0) {joined}").fetchone()
+        differences = () if same == before == after else tuple(self._differences(table, columns))
+        return Comparison(same, both - same, after - both, before - both, differences)
+
+    def _differences(self, table: Table, columns: Sequence[str]) -> Iterator[Difference]:
+        """The first ``DIFFERENCES_MAX`` changed rows, added rows and removed rows, by key."""
+        old, new, key = quoted(table.projection.name), quoted(table.name), quoted(table.key)
+        pairs = ", ".join(f"n.{column}, o.{column}" for column in columns)
+        equal = " AND ".join(f"n.{column} IS o.{column}" for column in columns)
+        joined = f"FROM {new} AS n JOIN {old} AS o ON n.{key} = o.{key}"
+        changed = f"SELECT n.{key}, {pairs} {joined} WHERE NOT ({equal}) ORDER BY 1 LIMIT ?"
+        for cells in self.connection.execute(changed, (DIFFERENCES_MAX,)):
+            cells_of_both = zip(columns, cells[1::2], cells[2::2], strict=True)
+            yield Difference(cells[0], "changed", tuple(column.strip('"') for column, now, then in cells_of_both if now != then))
+        for what, one, other in (("added", new, old), ("removed", old, new)):
+            alone = f"SELECT {key} FROM {one} WHERE {key} NOT IN (SELECT {key} FROM {other}) ORDER BY 1 LIMIT ?"  # noqa: S608
+            for (name,) in self.connection.execute(alone, (DIFFERENCES_MAX,)):
+                yield Difference(name, what)
+
+    def _put(self, sql: str, rows: Sequence[Cells]) -> None:
+        with self._told():
+            try:
+                self.connection.executemany(sql, rows)
+            except UNBINDABLE as error:
+                keys = [row[0] for row in rows if not self._binds(row)]
+                if not keys:
+                    raise
+                raise UnbindableError(keys, error) from error
+
+    def _binds(self, row: Cells) -> bool:
+        try:
+            self.connection.execute(f"VALUES ({marks(len(row))})", row)
+        except UNBINDABLE:
+            return False
+        return True
+
+    def _of(self, table: Table) -> Statements:
+        found = self._statements.get(table)
+        if found is None:
+            found = self._statements[table] = Statements(table)
+        return found
+
+
+def read_progress(connection: sqlite3.Connection) -> dict[str, Progress]:
+    """How far each table is, by its name."""
+    rows = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM projections")  # noqa: S608
+    return {row[0]: Progress(*row) for row in rows}
