@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from ledger.proof.merkle import Frontier
 from schemas.errors import RefusalCode
 
 
@@ -69,6 +70,14 @@ class Refused(msgspec.Struct, frozen=True):
 
 LetterFor = Callable[[int, Refused], DeadLetter]
 """Makes the dead letter of the touchpoint at an index (from 0) of the append, when the ledger refuses it."""
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """The Merkle tree at the end of the log. ``origin`` names this log among all logs, for ever; ``root`` is that of ``frontier``."""
+
+    origin: str
+    frontier: Frontier
+    root: bytes
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from ledger.check import Problem, problems
 from ledger.gather import Gatherer
-from ledger.interface import Appended, DeadLetter, Delivered, Head, KeptLetter, LetterFor, Refused
+from ledger.interface import Appended, DeadLetter, Delivered, Head, KeptLetter, LetterFor, Refused, Tree
 from ledger.plan import Request
 from ledger.recorder import LedgerRecorder
 from ledger.sqlite import SQLiteLedgerRecorder
@@ -92,6 +92,14 @@ class Ledger:
     def head(self) -> Head:
         """The end of the log."""
         return self.recorder.head()
+
+    def tree(self) -> Tree:
+        """The Merkle tree over all events, as the newest append left it.
+
+        Raises:
+            MalformedError: somebody altered it; ``rledger verify`` says more.
+        """
+        return self.recorder.tree()
 
     def read(self, *, after: int, limit: int) -> list[Stored]:
         """Up to ``limit`` (1 to ``READ_LIMIT_MAX``) events behind position ``after`` (0: from the beginning), in order."""

@@ -2,7 +2,7 @@
 
 Pure, and the only place that decides; the recorders ask the store, write what was decided, and commit. Within one plan positions
 follow each other with no gap, versions follow each other in their relationship, a repeat gets the position of its first, and a
-request whose source's offset moved meanwhile writes nothing and leaves the others alone.
+request whose source's offset moved meanwhile writes nothing and leaves the others alone. The Merkle tree grows by a leaf an event.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from ledger.interface import Appended, DeadLetter, Delivered, LetterFor, Refused
+from ledger.proof.leaf import hash_row
+from ledger.proof.merkle import Frontier
 from schemas.errors import LedgerError, NotFoundError, OvertakenError
 from schemas.identity import content_digest
 from schemas.touchpoint import Touchpoint
@@ -36,6 +38,7 @@ class Known(msgspec.Struct):
 
     position: int  # of the newest event, 0 when there is none
     recorded_us: int  # of the newest event, 0 when there is none
+    tree: Frontier  # over all events
     firsts: dict[bytes, tuple[int, bytes]]  # by identity: position and event of those already in the log
     versions: dict[str, int]  # by relationship: its newest version; absent or 0 where it has none
     offsets: dict[str, int]  # by stream: its next offset
@@ -46,6 +49,7 @@ class Plan(msgspec.Struct):
     """What is written in one commit, and what each request is answered."""
 
     recorded_us: int
+    tree: Frontier  # with the new events
     rows: list[Row] = []
     offsets: dict[str, int] = {}
     letters: list[DeadLetter] = []
@@ -58,9 +62,10 @@ def plan(requests: Sequence[Request], known: Known, *, now_us: int) -> Plan:
 
     Time never runs backwards in the log: with a clock behind the newest event, that event's moment is used again.
     """
-    made = Plan(max(now_us, known.recorded_us))
+    made = Plan(max(now_us, known.recorded_us), known.tree)
     for request in requests:
         made.outcomes.append(_refusal(request, known) or _decide(request, known, made))
+    made.tree = known.tree.extended(hash_row(*row[:-1]) for row in made.rows)
     return made
 
 

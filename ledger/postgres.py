@@ -20,11 +20,12 @@ from psycopg.rows import tuple_row
 from ledger import letters
 from ledger import postgres_schema as schema
 from ledger.check import Findings
-from ledger.interface import Head, KeptLetter
+from ledger.interface import Head, KeptLetter, Tree
 from ledger.plan import Known, Outcome, Plan, Request, plan
 from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
+from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
-from schemas.errors import SettingsError, StoreNewerError
+from schemas.errors import SettingsError, StoreNewerError, StoreOlderError
 from schemas.touchpoint import Stored
 
 RETRY_S = 30.0  # how long an append tries to get through to the server
@@ -44,6 +45,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
     Raises:
         SettingsError: the URL is wrong, or ``read_only`` and there is no ledger.
         StoreNewerError: a newer version of this program wrote it.
+        StoreOlderError: an older version wrote it, and ``read_only``; opened for writing, it is brought up to date.
         StoreUnavailableError: the server cannot be reached or refuses us.
     """
 
@@ -78,12 +80,12 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
                 writer = self._writer = self._writer or connect(self._conninfo)
                 with writer.cursor(binary=True) as cursor:
                     cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-                    cursor.execute("SELECT position, recorded_us FROM ledger.ledger_head FOR UPDATE")
-                    ((position, recorded_us),) = cursor
+                    cursor.execute("SELECT position, recorded_us, frontier FROM ledger.ledger_head FOR UPDATE")
+                    (head,) = cursor
                     if unsure is not None and _stands(cursor, unsure):
                         cursor.execute("ROLLBACK")
                         return unsure.outcomes
-                    made = plan(requests, _known(cursor, requests, position, recorded_us), now_us=self._clock())
+                    made = plan(requests, _known(cursor, requests, head), now_us=self._clock())
                     _write(cursor, made)
                     unsure = made
                     cursor.execute("COMMIT")
@@ -114,6 +116,12 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             cursor.execute("SELECT position, recorded_us FROM ledger.ledger_head")
             ((position, recorded_us),) = cursor
             return Head(position, recorded_us)
+
+    def tree(self) -> Tree:
+        with self._reading() as cursor:
+            cursor.execute("SELECT origin, frontier, root FROM ledger.ledger_head")
+            ((origin, frontier, root),) = cursor
+            return Tree(origin, Frontier.decode(frontier), root)
 
     def read(self, after: int, limit: int) -> list[Stored]:
         with self._reading() as cursor:
@@ -219,6 +227,10 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
                 schema.create(connection)
             elif version > schema.SCHEMA_VERSION:
                 raise StoreNewerError(self.place, version, schema.SCHEMA_VERSION)
+            elif version < schema.SCHEMA_VERSION:
+                if self._read_only:
+                    raise StoreOlderError(self.place)
+                schema.upgrade(connection)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Cursor]:
@@ -238,7 +250,8 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             raise told(self.place, error) or error from error
 
 
-def _known(cursor: Cursor, requests: Sequence[Request], position: int, recorded_us: int) -> Known:
+def _known(cursor: Cursor, requests: Sequence[Request], head: tuple[int, int, bytes]) -> Known:
+    position, recorded_us, frontier = head
     identities = [identity for request in requests for identity in request.identities]
     relationships = list({touchpoint.subject for request in requests for touchpoint in request.touchpoints})
     streams = list({delivered.stream for request in requests for delivered in request.delivered})
@@ -253,7 +266,7 @@ def _known(cursor: Cursor, requests: Sequence[Request], position: int, recorded_
     versions = {relationship: version or 0 for relationship, version in cursor}
     cursor.execute("SELECT number, replayed_position FROM ledger.dead_letters WHERE number = ANY(%s)", (numbers,))
     replayed: dict[int, int | None] = dict(cursor.fetchall())
-    return Known(position, recorded_us, firsts, versions, _offsets(cursor, streams), replayed)
+    return Known(position, recorded_us, Frontier.decode(frontier), firsts, versions, _offsets(cursor, streams), replayed)
 
 
 def _offsets(cursor: Cursor, streams: Sequence[str]) -> dict[str, int]:
@@ -264,7 +277,8 @@ def _offsets(cursor: Cursor, streams: Sequence[str]) -> dict[str, int]:
 def _write(cursor: Cursor, made: Plan) -> None:
     if made.rows:
         # First the head: events are accepted only at positions it has reserved.
-        cursor.execute("UPDATE ledger.ledger_head SET position = %s, recorded_us = %s", (made.rows[-1][0], made.recorded_us))
+        head = (made.rows[-1][0], made.recorded_us, made.tree.encode(), made.tree.root())
+        cursor.execute("UPDATE ledger.ledger_head SET position = %s, recorded_us = %s, frontier = %s, root = %s", head)
         with cursor.copy(
             "COPY ledger.stored_events (notification_id, originator_id, originator_version, topic, recorded_us, state, identity)"
             " FROM STDIN (FORMAT BINARY)"

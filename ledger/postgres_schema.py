@@ -2,16 +2,22 @@
 
 ``stored_events`` and ``tracking`` are eventsourcing's, with its columns, so that its own tools can read the log; ``notification_id``
 is the position and comes from ``ledger_head``, not from a sequence, which loses numbers on rollback. The view ``events`` has the
-ledger's own names. Events are accepted only at the positions that ``ledger_head`` was just moved over, none left out.
+ledger's own names. Events are accepted only at the positions that ``ledger_head`` was just moved over, none left out. The Merkle tree
+stands in the head, and moves only together with it. Checkpoints are only added.
 """
+
+from collections.abc import Callable
 
 from ledger.check import NAMED_MAX, Findings
 from ledger.postgres_connections import Connection, Cursor
+from ledger.proof.leaf import hash_row
+from ledger.proof.merkle import EMPTY_ROOT, Frontier
 
-SCHEMA_VERSION = 1  # in ledger_head
+SCHEMA_VERSION = 2  # in ledger_head
 CREATE_LOCK = 0x524C4544  # "RLED": an advisory lock, so that of several processes one creates the tables
+PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
-CREATE = (
+EVENTS = (
     "CREATE SCHEMA IF NOT EXISTS ledger",
     """
     CREATE TABLE ledger.stored_events (
@@ -29,15 +35,6 @@ CREATE = (
     CREATE VIEW ledger.events (position, relationship, version, type, recorded_us, event) AS
         SELECT notification_id, originator_id, originator_version, topic, recorded_us, state FROM ledger.stored_events
     """,
-    """
-    CREATE TABLE ledger.ledger_head (
-        one boolean PRIMARY KEY CHECK (one),
-        position bigint NOT NULL,
-        recorded_us bigint NOT NULL,
-        schema_version bigint NOT NULL
-    )
-    """,
-    f"INSERT INTO ledger.ledger_head VALUES (true, 0, 0, {SCHEMA_VERSION})",  # noqa: S608
     """
     CREATE TABLE ledger.tracking (
         application_name text COLLATE "C" PRIMARY KEY,
@@ -93,16 +90,52 @@ CREATE = (
     FOR EACH STATEMENT EXECUTE FUNCTION
         ledger.refuse('an event never changes and is never removed; append a ledger.correction.v1')
     """,
+)
+HEAD = (
+    """
+    CREATE TABLE ledger.ledger_head (
+        one boolean PRIMARY KEY CHECK (one),
+        position bigint NOT NULL,
+        recorded_us bigint NOT NULL,
+        schema_version bigint NOT NULL,
+        origin text NOT NULL,
+        frontier bytea NOT NULL,
+        root bytea NOT NULL
+    )
+    """,
+    rf"""
+    INSERT INTO ledger.ledger_head VALUES (
+        true, 0, 0, {SCHEMA_VERSION}, 'relationship-ledger/' || replace(gen_random_uuid()::text, '-', ''),
+        '\x{Frontier().encode().hex()}', '\x{EMPTY_ROOT.hex()}'
+    )
+    """,  # noqa: S608
     """
     CREATE TRIGGER ledger_head_only_grows BEFORE UPDATE ON ledger.ledger_head FOR EACH ROW
-    WHEN (NEW.position < OLD.position OR NEW.recorded_us < OLD.recorded_us)
-    EXECUTE FUNCTION ledger.refuse('the head of the log only grows')
+    WHEN (
+        NEW.position < OLD.position OR NEW.recorded_us < OLD.recorded_us OR NEW.origin <> OLD.origin
+        OR encode(substr(NEW.frontier, 1, 8), 'hex') <> lpad(to_hex(NEW.position), 16, '0')
+        OR (NEW.position = OLD.position AND (NEW.frontier <> OLD.frontier OR NEW.root <> OLD.root))
+    )
+    EXECUTE FUNCTION ledger.refuse('the head of the log only grows, and its tree with it')
     """,
     """
     CREATE TRIGGER ledger_head_no_delete BEFORE DELETE OR TRUNCATE ON ledger.ledger_head
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse('the log has one head')
     """,
+    """
+    CREATE TABLE ledger.checkpoints (
+        number bigint PRIMARY KEY,
+        size bigint NOT NULL,
+        kept_us bigint NOT NULL,
+        note bytea NOT NULL
+    )
+    """,
+    """
+    CREATE TRIGGER checkpoints_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.checkpoints
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse('a checkpoint that was seen never changes and is never removed')
+    """,
 )
+CREATE = (*EVENTS, *HEAD)
 TRIGGERS = frozenset(statement.split()[2] for statement in CREATE if statement.split()[1] == "TRIGGER")
 
 
@@ -121,6 +154,31 @@ def create(connection: Connection) -> None:
     if version(connection) is None:
         for statement in CREATE:
             connection.execute(statement)
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the tables to ``SCHEMA_VERSION`` in the connection's transaction; appends wait, 5 us an event, in little memory."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (CREATE_LOCK,))
+    connection.execute("LOCK TABLE ledger.ledger_head IN ACCESS EXCLUSIVE MODE")
+    for older in range(version(connection) or 0, SCHEMA_VERSION):  # asked again: another process may just have done it
+        UPGRADES[older](connection)
+
+
+def _add_tree(connection: Connection) -> None:
+    ((position, recorded_us),) = connection.execute("SELECT position, recorded_us FROM ledger.ledger_head")
+    connection.execute("DROP TABLE ledger.ledger_head")
+    for statement in HEAD:
+        connection.execute(statement)
+    tree, page = Frontier(), "SELECT * FROM ledger.events WHERE position > %s ORDER BY position LIMIT %s"
+    with connection.cursor(binary=True) as cursor:
+        while rows := cursor.execute(page, (tree.size, PAGE_EVENTS)).fetchall():
+            tree = tree.extended(hash_row(*row) for row in rows)
+    head = (position, recorded_us, tree.encode(), tree.root())
+    connection.execute("UPDATE ledger.ledger_head SET position = %s, recorded_us = %s, frontier = %s, root = %s", head)
+
+
+UPGRADES: dict[int, Callable[[Connection], None]] = {1: _add_tree}
+"""By version: what leads to the next one."""
 
 
 def inspect(cursor: Cursor, place: str) -> Findings:

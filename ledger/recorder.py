@@ -11,7 +11,7 @@ from typing import Any
 from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
 
 from ledger.check import Findings
-from ledger.interface import Head, KeptLetter
+from ledger.interface import Head, KeptLetter, Tree
 from ledger.plan import Outcome, Request
 from schemas.touchpoint import Stored
 
@@ -29,6 +29,9 @@ class LedgerRecorder(ABC):
 
     @abstractmethod
     def head(self) -> Head: ...
+
+    @abstractmethod
+    def tree(self) -> Tree: ...
 
     @abstractmethod
     def read(self, after: int, limit: int) -> list[Stored]: ...

@@ -23,10 +23,11 @@ from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRec
 from ledger import letters
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
-from ledger.interface import Head, KeptLetter
+from ledger.interface import Head, KeptLetter, Tree
 from ledger.plan import Known, Outcome, Plan, Request, plan
+from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
-from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreNewerError, StoreUnavailableError
+from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreNewerError, StoreOlderError, StoreUnavailableError
 from schemas.touchpoint import Stored
 
 LOCK_TIMEOUT_S = 30.0  # how long an append waits for another process's
@@ -50,6 +51,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     Raises:
         SettingsError: the file is not a ledger, or ``read_only`` and there is none.
         StoreNewerError: a newer version of this program wrote it.
+        StoreOlderError: an older version wrote it, and ``read_only``; opened for writing, it is brought up to date.
         StoreUnavailableError: it cannot be opened or is locked.
     """
 
@@ -63,8 +65,11 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         super().__init__(SQLiteDatastore(self._uri, originator_id_type="text"))
         self._writer: sqlite3.Connection | None = None
         if read_only:
-            if not path.exists() or not self._holds_a_ledger():
+            found = self._found() if path.exists() else 0
+            if not found:
                 raise SettingsError(f"there is no ledger at {path}: append something first, or correct the path")
+            if found < schema.SCHEMA_VERSION:
+                raise StoreOlderError(str(path))
         else:
             _make_file(path)
             with self._telling():
@@ -88,6 +93,11 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     def head(self) -> Head:
         with self._reading() as reader:
             return Head(*reader.execute("SELECT position, recorded_us FROM ledger_head").fetchone())
+
+    def tree(self) -> Tree:
+        with self._reading() as reader:
+            ((origin, frontier, root),) = reader.execute("SELECT origin, frontier, root FROM ledger_head")
+            return Tree(origin, Frontier.decode(frontier), root)
 
     def read(self, after: int, limit: int) -> list[Stored]:
         with self._reading() as reader:
@@ -170,10 +180,12 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             self._recognise(writer)
             self._set_up(writer)
             with self._transaction(writer):
-                if not self._recognise(writer):
+                if not (found := self._recognise(writer)):
                     self._create_table(SQLiteCursor(writer.cursor()))
                     writer.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-                    writer.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+                else:
+                    schema.upgrade(writer, found)
+                writer.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
         except BaseException:
             writer.close()
             raise
@@ -192,13 +204,12 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         """Our tables in place of eventsourcing's; its ``_create_table`` marks ``tracking`` as being of its current form."""
         return list(schema.CREATE)
 
-    def _holds_a_ledger(self) -> bool:
-        """Not while another process is just making the file."""
+    def _found(self) -> int:
         with self._reading() as reader:
             return self._recognise(reader)
 
-    def _recognise(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file holds a ledger already; an empty file holds none yet."""
+    def _recognise(self, connection: sqlite3.Connection) -> int:
+        """The schema version of the ledger in the file; 0 while it is empty, or another process is just making it."""
         ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema")  # first: another process may be creating them
         ((application,),) = connection.execute("PRAGMA application_id")
         ((version,),) = connection.execute("PRAGMA user_version")
@@ -206,7 +217,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             raise SettingsError(f"{self.path} is a SQLite file but not a ledger: name another one")
         if version > schema.SCHEMA_VERSION:
             raise StoreNewerError(str(self.path), version, schema.SCHEMA_VERSION)
-        return bool(tables)
+        return version if tables else 0
 
     @contextlib.contextmanager
     def _transaction(self, writer: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
@@ -251,10 +262,11 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         streams = {delivered.stream for request in requests for delivered in request.delivered}
         numbers = [request.replays for request in requests if request.replays is not None]
         versions = _lookup(writer, _VERSIONS, list(relationships))
-        position, recorded_us = writer.execute("SELECT position, recorded_us FROM ledger_head").fetchone()
+        position, recorded_us, frontier = writer.execute("SELECT position, recorded_us, frontier FROM ledger_head").fetchone()
         return Known(
             position,
             recorded_us,
+            Frontier.decode(frontier),
             {identity: (first, event) for identity, first, event in _lookup(writer, _FIRSTS, identities)},
             {relationship: version or 0 for (part,) in versions for relationship, version in _versions.decode(part).items()},
             dict(_lookup(writer, _OFFSETS, list(streams))),
@@ -319,7 +331,8 @@ def _lookup(connection: sqlite3.Connection, template: str, keys: Sequence[Any]) 
 def _write(writer: sqlite3.Connection, made: Plan) -> None:
     if made.rows:
         # First the head: events are accepted only at positions it has reserved.
-        writer.execute("UPDATE ledger_head SET position = ?, recorded_us = ?", (made.rows[-1][0], made.recorded_us))
+        head = (made.rows[-1][0], made.recorded_us, made.tree.encode(), made.tree.root())
+        writer.execute("UPDATE ledger_head SET position = ?, recorded_us = ?, frontier = ?, root = ?", head)
         done = 0
         for size in INSERT_SIZES:
             statement = _statement(_INSERT, size)

@@ -5,16 +5,21 @@ position, declared because VACUUM renumbers an undeclared one. The view ``events
 
 An event is accepted only at the next position, reserved in ``ledger_head`` before it in the same transaction, with the next version
 of its relationship and an identity that is new: that leaves ``INSERT OR REPLACE``, which fires no delete trigger, nothing to replace.
+The Merkle tree stands in the head, and moves only together with it. Checkpoints are only added.
 """
 
 import sqlite3
+from collections.abc import Callable
 
 from ledger.check import NAMED_MAX, Findings
+from ledger.proof.leaf import hash_row
+from ledger.proof.merkle import EMPTY_ROOT, Frontier
 
 APPLICATION_ID = 0x524C4544  # "RLED" in the file's header: this file is a ledger of ours
-SCHEMA_VERSION = 1  # in the file's header as user_version
+SCHEMA_VERSION = 2  # in the file's header as user_version
+PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
-CREATE = (
+EVENTS = (
     """
     CREATE TABLE stored_events (
         rowid INTEGER PRIMARY KEY,
@@ -32,14 +37,6 @@ CREATE = (
     CREATE VIEW events (position, relationship, version, type, recorded_us, event) AS
         SELECT rowid, originator_id, originator_version, topic, recorded_us, state FROM stored_events
     """,
-    """
-    CREATE TABLE ledger_head (
-        one INTEGER PRIMARY KEY CHECK (one = 1),
-        position INTEGER NOT NULL,
-        recorded_us INTEGER NOT NULL
-    ) STRICT
-    """,
-    "INSERT INTO ledger_head VALUES (1, 0, 0)",
     """
     CREATE TABLE tracking (
         application_name TEXT NOT NULL PRIMARY KEY,
@@ -84,10 +81,28 @@ CREATE = (
     CREATE TRIGGER stored_events_no_delete BEFORE DELETE ON stored_events
     BEGIN SELECT RAISE(ABORT, 'immutable: an event is never removed; append a ledger.correction.v1'); END
     """,
+)
+HEAD = (
+    """
+    CREATE TABLE ledger_head (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        position INTEGER NOT NULL,
+        recorded_us INTEGER NOT NULL,
+        origin TEXT NOT NULL,
+        frontier BLOB NOT NULL,
+        root BLOB NOT NULL
+    ) STRICT
+    """,
+    f"""
+    INSERT INTO ledger_head VALUES
+        (1, 0, 0, 'relationship-ledger/' || lower(hex(randomblob(16))), x'{Frontier().encode().hex()}', x'{EMPTY_ROOT.hex()}')
+    """,  # noqa: S608
     """
     CREATE TRIGGER ledger_head_only_grows BEFORE UPDATE ON ledger_head
-        WHEN NEW.one IS NOT 1 OR NEW.position < OLD.position OR NEW.recorded_us < OLD.recorded_us
-    BEGIN SELECT RAISE(ABORT, 'immutable: the head of the log only grows'); END
+        WHEN NEW.one IS NOT 1 OR NEW.position < OLD.position OR NEW.recorded_us < OLD.recorded_us OR NEW.origin IS NOT OLD.origin
+        OR hex(substr(NEW.frontier, 1, 8)) IS NOT printf('%016X', NEW.position)
+        OR (NEW.position = OLD.position AND (NEW.frontier IS NOT OLD.frontier OR NEW.root IS NOT OLD.root))
+    BEGIN SELECT RAISE(ABORT, 'immutable: the head of the log only grows, and its tree with it'); END
     """,
     """
     CREATE TRIGGER ledger_head_no_insert BEFORE INSERT ON ledger_head
@@ -97,8 +112,52 @@ CREATE = (
     CREATE TRIGGER ledger_head_no_delete BEFORE DELETE ON ledger_head
     BEGIN SELECT RAISE(ABORT, 'immutable: the log has one head'); END
     """,
+    """
+    CREATE TABLE checkpoints (
+        number INTEGER PRIMARY KEY,
+        size INTEGER NOT NULL,
+        kept_us INTEGER NOT NULL,
+        note BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TRIGGER checkpoints_only_next BEFORE INSERT ON checkpoints
+        WHEN NEW.number IS NOT (SELECT coalesce(max(number), 0) + 1 FROM checkpoints)
+    BEGIN SELECT RAISE(ABORT, 'immutable: checkpoints are added one after the other'); END
+    """,
+    """
+    CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints
+    BEGIN SELECT RAISE(ABORT, 'immutable: a checkpoint that was seen never changes'); END
+    """,
+    """
+    CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints
+    BEGIN SELECT RAISE(ABORT, 'immutable: a checkpoint that was seen is never removed'); END
+    """,
 )
+CREATE = (*EVENTS, *HEAD)
 TRIGGERS = {statement.split()[2]: statement for statement in CREATE if statement.split()[1] == "TRIGGER"}  # by name
+
+
+def upgrade(writer: sqlite3.Connection, found: int) -> None:
+    """Bring a file of version ``found`` to ``SCHEMA_VERSION``, in the transaction under way; 3 us an event, in little memory."""
+    for version in range(found, SCHEMA_VERSION):
+        UPGRADES[version](writer)
+
+
+def _add_tree(writer: sqlite3.Connection) -> None:
+    ((position, recorded_us),) = writer.execute("SELECT position, recorded_us FROM ledger_head")
+    writer.execute("DROP TABLE ledger_head")
+    for statement in HEAD:
+        writer.execute(statement)
+    tree, page = Frontier(), "SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?"
+    while rows := writer.execute(page, (tree.size, PAGE_EVENTS)).fetchall():
+        tree = tree.extended(hash_row(*row) for row in rows)
+    head = (position, recorded_us, tree.encode(), tree.root())
+    writer.execute("UPDATE ledger_head SET position = ?, recorded_us = ?, frontier = ?, root = ?", head)
+
+
+UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_tree}
+"""By version: what leads to the next one."""
 
 
 def inspect(reader: sqlite3.Connection, place: str) -> Findings:

@@ -55,6 +55,15 @@ class StoreNewerError(LedgerError):
         super().__init__(f"{store} has schema version {found}, this program knows {known}: upgrade relationship-ledger")
 
 
+class StoreOlderError(LedgerError):
+    """The store was written by an older version, and must be opened for writing once to bring it up to date."""
+
+    code = "store_older"
+
+    def __init__(self, store: str) -> None:
+        super().__init__(f"{store} was written by an older version: open it once with what may write, such as `rledger project --once`")
+
+
 class StoreUnavailableError(LedgerError):
     """The store cannot be written or reached now (locked, full, down). Nothing was appended; try again."""
 

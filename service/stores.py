@@ -4,13 +4,18 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ledger.ledger import Ledger
+from schemas.errors import StoreOlderError
 from service.clock import now_us
 from service.settings import Settings
 
 
 def open_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
-    """The ledger the settings name; as in ``Ledger.open``."""
-    return Ledger.open(settings.store, clock=now_us, read_only=read_only)
+    """The ledger the settings name; as in ``Ledger.open``, and one that an older version wrote is brought up to date first."""
+    try:
+        return Ledger.open(settings.store, clock=now_us, read_only=read_only)
+    except StoreOlderError:
+        Ledger.open(settings.store, clock=now_us).close()
+        return Ledger.open(settings.store, clock=now_us, read_only=read_only)
 
 
 def views_path(settings: Settings) -> Path:

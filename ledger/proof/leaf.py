@@ -20,6 +20,7 @@ Fields that are encrypted in the store are ciphertext in the leaf, so a proof ou
 """
 
 import struct
+from hashlib import sha256
 
 import msgspec
 
@@ -29,6 +30,7 @@ from schemas.touchpoint import Stored
 LEAF_FORMAT = 1
 _HEADER = struct.Struct(">BQQQHH")
 _pack = _HEADER.pack
+_pack_hashed = struct.Struct(">BBQQQHH").pack  # behind RFC 9162's byte of a leaf
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,6 +56,13 @@ def encode_leaf(stored: Stored) -> bytes:
     relationship, type_ = stored.relationship.encode(), stored.type.encode()
     header = _pack(LEAF_FORMAT, stored.position, stored.version, stored.recorded_us, len(relationship), len(type_))
     return b"".join((header, relationship, type_, stored.event))
+
+
+def hash_row(position: int, relationship: str, version: int, type_: str, recorded_us: int, event: bytes) -> bytes:  # noqa: PLR0917  # a row's
+    """The hash of a record's leaf from the fields of ``Stored``: ``leaf_hash(encode_leaf(stored))`` in half the time, for every append."""
+    relationship_, type_bytes = relationship.encode(), type_.encode()
+    header = _pack_hashed(0, LEAF_FORMAT, position, version, recorded_us, len(relationship_), len(type_bytes))
+    return sha256(b"".join((header, relationship_, type_bytes, event))).digest()
 
 
 def decode_leaf(leaf: bytes) -> Stored:

@@ -18,6 +18,10 @@ ON_BOTH = [
     "UPDATE ledger_head SET position = 0, recorded_us = 0",
     "UPDATE ledger_head SET recorded_us = 0",
     "DELETE FROM ledger_head",
+    "UPDATE ledger_head SET origin = 'another'",
+    "UPDATE ledger_head SET root = frontier",
+    "UPDATE ledger_head SET frontier = root",
+    "UPDATE ledger_head SET position = position + 1",
 ]
 NEW = "'customer/1', 99, 't', x'7b7d', 0, x'00'"  # originator_id, originator_version, topic, state, recorded_us, identity
 COLUMNS = "rowid, originator_id, originator_version, topic, state, recorded_us, identity"
@@ -31,8 +35,8 @@ ON_SQLITE = [
     "REPLACE INTO stored_events SELECT * FROM stored_events",
     f"INSERT OR IGNORE INTO stored_events ({COLUMNS}) VALUES (NULL, {NEW})",
     "INSERT INTO stored_events SELECT * FROM stored_events WHERE true ON CONFLICT DO UPDATE SET state = x''",
-    "INSERT OR REPLACE INTO ledger_head VALUES (1, 0, 0)",
-    "INSERT INTO ledger_head VALUES (2, 0, 0)",
+    "INSERT OR REPLACE INTO ledger_head VALUES (1, 0, 0, '', x'0000000000000000', x'')",
+    "INSERT INTO ledger_head VALUES (2, 0, 0, '', x'0000000000000000', x'')",
     "UPDATE ledger_head SET one = 2",
 ]
 RESERVED_ON_SQLITE = [  # also where somebody moved the head first
@@ -76,7 +80,7 @@ def test_sqlite_refuses_to_replace_an_event_even_behind_a_moved_head(filled: Led
     before = everything(filled)
     connection = sqlite3.connect(url.removeprefix("sqlite:///"))
     with connection:
-        connection.execute("UPDATE ledger_head SET position = 11")
+        connection.execute("UPDATE ledger_head SET position = 11, frontier = x'000000000000000B'")
         with pytest.raises(sqlite3.IntegrityError, match="immutable: "):
             connection.execute(statement)
     connection.close()

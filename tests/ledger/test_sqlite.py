@@ -200,7 +200,7 @@ def test_an_event_written_past_the_ledger_stops_it(ledger: Ledger, path: Path) -
     ledger.append([touchpoint(1)])
     connection = sqlite3.connect(path)
     with connection:
-        connection.execute("UPDATE ledger_head SET position = 5")
+        connection.execute("UPDATE ledger_head SET position = 5, frontier = x'0000000000000005'")
     connection.close()
     with pytest.raises(ImmutableError):
         ledger.append([touchpoint(2)])

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.proof.errors import MalformedError
-from ledger.proof.leaf import decode_leaf, decode_line, encode_leaf, encode_line
+from ledger.proof.leaf import decode_leaf, decode_line, encode_leaf, encode_line, hash_row
+from ledger.proof.merkle import leaf_hash
 from schemas.touchpoint import Stored
 from tests.ledger.proof.logs import record
 
@@ -33,6 +34,11 @@ def test_a_leaf_is_the_bytes_that_the_docs_spell_out() -> None:
 @given(STORED)
 def test_a_leaf_says_the_whole_record(stored: Stored) -> None:
     assert decode_leaf(encode_leaf(stored)) == stored
+
+
+@given(STORED)
+def test_an_append_hashes_the_leaf_that_proofs_are_made_of(stored: Stored) -> None:
+    assert hash_row(*msgspec.structs.astuple(stored)) == leaf_hash(encode_leaf(stored))
 
 
 @given(STORED, STORED)
