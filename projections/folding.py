@@ -2,10 +2,12 @@
 
 Events are folded many at once; where one fails, its relationship is set aside and, at the commit, folded again one event at a time from
 the stored rows, so that all before the failing event is kept and nothing of it is. States in memory of a relationship that waits mean
-nothing: they are read anew when it is folded singly, and only that ends its waiting.
+nothing: they are read anew when it is folded singly, and only that ends its waiting. A relationship that was corrected is set aside too,
+and at the commit folded again from its first event.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from traceback import extract_tb
@@ -13,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from projections.corrections import NONE, Corrections
 from projections.stores.interface import Cells, StoredState, UnbindableError, Writer
 from projections.tables import Table, relationship_of
 from schemas.errors import LedgerError
@@ -112,14 +115,14 @@ class Folding:
         for key in list(islice(states, max(0, len(states) - self._cached_rows))):
             del states[key]
 
-    def fold_singly(self, writer: Writer, events: Sequence[Stored], tick_us: int) -> Failure | None:
+    def fold_singly(self, writer: Writer, events: Sequence[Stored], tick_us: int, corrections: Corrections = NONE) -> Failure | None:
         """Fold and write events of one relationship one at a time, up to the first that fails."""
         for stored in events:
             key = None
             try:
-                event = recorded(stored)
-                key = self._key(event)
-                if key is None:
+                event = corrections.apply(recorded(stored))
+                key = None if event is None else self._key(event)
+                if event is None or key is None:
                     continue
                 self.states.pop(key, None)  # it may be half folded, and is behind what is written here
                 found = writer.load_one(self.table, key)
@@ -127,12 +130,43 @@ class Folding:
                 if state is None:
                     writer.delete(self.table, [key])
                 else:
-                    writer.put(self.table, [self._row(state, event.recorded_us, event.position, tick_us)])
+                    position, recorded_us = max((event.position, event.recorded_us), corrections.upto)
+                    writer.put(self.table, [self._row(state, recorded_us, position, tick_us)])
             except LedgerError:
                 raise  # no fault of the event: the store is full, locked or damaged
             except Exception as error:  # noqa: BLE001  # as in fold
                 return Failure(stored.position, key, error)
         return None
+
+    def refold(self, writer: Writer, relationship: str, history: Sequence[Stored], tick_us: int) -> Failure | None:
+        """Fold one relationship from its first event on, its corrections followed, and write its rows in place of all that stand.
+
+        Every row then is of the newest correction or of its own newest event, whichever came later, however often it was folded again.
+        """
+        for key in [key for key in self.states if relationship_of(key) == relationship]:
+            del self.states[key]
+        writer.delete_relationship(self.table, relationship)
+        corrections = Corrections(_readable(history))
+        try:
+            for row in self._refolded(corrections.counting(map(recorded, history)), corrections, tick_us):
+                writer.put(self.table, [row])  # alone, so that one that no column can hold leaves the transaction as it is
+        except LedgerError:
+            raise
+        except Exception:  # noqa: BLE001  # as in fold
+            writer.delete_relationship(self.table, relationship)  # some may have been written
+            return self.fold_singly(writer, history, tick_us, corrections)
+        return None
+
+    def _refolded(self, events: Sequence[Recorded], corrections: Corrections, tick_us: int) -> list[Cells]:
+        """The rows that events of one relationship give, from nothing."""
+        states: dict[str, Any] = {}
+        newest: dict[str, tuple[int, int]] = {}
+        for event in events:
+            key = self._key(event)
+            if key is not None:
+                states[key] = self._fold(states.get(key), event)
+                newest[key] = max((event.position, event.recorded_us), corrections.upto)
+        return [self._row(state, newest[key][1], newest[key][0], tick_us) for key, state in states.items() if state is not None]
 
     def publish_one(self, writer: Writer, key: str, tick_us: int) -> Exception | None:
         """Publish the row of ``key`` if it is there and not as of ``tick_us`` yet; returns what hindered it."""
@@ -210,3 +244,10 @@ class Folding:
         moment_us = max(recorded_us, self.tick(tick_us))
         table = self.table
         return (*table.encode(self._publish(state, moment_us)), moment_us, recorded_us, position, table.encode_state(state))
+
+
+def _readable(history: Sequence[Stored]) -> Iterator[Recorded]:
+    """The events that can be read: what is damaged stops the fold, not the corrections of others."""
+    for stored in history:
+        with suppress(ValueError):
+            yield recorded(stored)

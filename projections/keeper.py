@@ -2,7 +2,8 @@
 
 Whatever the sizes of batches and wherever it is killed, the same log gives the same rows: folds are pure, each event is folded once into
 the state its predecessors left, and the moment a row is published for comes from events: the later of the last one folded into the row
-and, where a projection ticks, the newest close of a day. A relationship with an event that cannot be folded is parked at that event.
+and, where a projection ticks, the newest close of a day. A relationship with an event that cannot be folded is parked at that event; one
+that was corrected is folded again, it alone, from its history with the corrections followed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ import msgspec
 import structlog
 
 from ledger.ledger import Ledger
+from projections.corrections import CORRECTION
 from projections.folding import Failure, Folding
 from projections.projection import Projection
 from projections.stores.interface import Parked, Progress, UnbindableError
@@ -62,6 +64,7 @@ class Keeper:
         self._in_doubt = True  # whether memory and file may disagree
         self.position = 0
         self._tick_us = 0
+        self._corrected: set[str] = set()  # relationships with a correction since the last commit
 
     def advance(self, upto: int | None = None) -> int:
         """Fold what the log has behind ``position``, up to position ``upto``, and commit it. Returns: how many events; 0: none are left."""
@@ -126,6 +129,7 @@ class Keeper:
             raise StoreUnavailableError(f"views {', '.join(known)} stand at different positions: start again, and they are rebuilt")
         self.position = max((at.position for at in known.values()), default=0)
         self._tick_us = max((at.tick_us for at in known.values()), default=0)
+        self._corrected.clear()
         for folding in self._foldings:
             folding.reset(parked=self.writer.waiting(folding.table.name), stored=self.position > 0)
         return known
@@ -168,8 +172,12 @@ class Keeper:
 
     def _fold(self, chunk: Sequence[Stored]) -> None:
         self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
+        corrected = {stored.relationship for stored in chunk if stored.type == CORRECTION}
+        self._corrected |= corrected
         events = self._decoded(chunk)
         for folding in self._foldings:
+            for relationship in corrected:
+                folding.fail(relationship)
             folding.fold(self.writer, events)
 
     def _decoded(self, chunk: Sequence[Stored]) -> list[Recorded]:
@@ -194,20 +202,28 @@ class Keeper:
                         folding.write(self.writer, self._tick_us)
                     for folding in self._foldings:
                         for relationship in sorted(folding.failed):
-                            events = self._events(relationship, start, end)
-                            self._park(folding, relationship, folding.fold_singly(self.writer, events, self._tick_us))
+                            if relationship in self._corrected:
+                                failure = self._refold(folding, relationship, end)
+                            else:
+                                events = self._events(relationship, start, end)
+                                failure = folding.fold_singly(self.writer, events, self._tick_us)
+                            self._park(folding, relationship, failure)
                         swept_us = 0 if self._beside else self._known[folding.table.name].swept_us
                         self._record(folding, position=end, recorded_us=recorded_us, tick_us=self._tick_us, swept_us=swept_us)
                 break
             except UnbindableError:
                 continue  # now it is known which rows they are
         self.position = end
+        self._corrected.clear()
         for folding in self._foldings:
             folding.committed()
         log.debug("events.folded", events=end - start, position=end)
 
     def _events(self, relationship: str, after: int, upto: int) -> list[Stored]:
         return [stored for stored in self._ledger.history(relationship) if after < stored.position <= upto]
+
+    def _refold(self, folding: Folding, relationship: str, upto: int) -> Failure | None:
+        return folding.refold(self.writer, relationship, self._events(relationship, 0, upto), self._tick_us)
 
     def _unswept(self, folding: Folding) -> bool:
         return self._known[folding.table.name].swept_us < max(1, folding.tick(self._tick_us))
@@ -218,9 +234,7 @@ class Keeper:
             for key, evaluated_us, error in failures:
                 relationship = relationship_of(key)
                 if evaluated_us == 0:  # nothing of it was ever published: park at the first event after which it cannot be
-                    self.writer.delete_relationship(folding.table, relationship)
-                    failure = folding.fold_singly(self.writer, self._events(relationship, 0, self.position), self._tick_us)
-                    self._park(folding, relationship, failure)
+                    self._park(folding, relationship, self._refold(folding, relationship, self.position))
                 elif relationship not in folding.parked:
                     self._park(folding, relationship, Failure(self.position + 1, key, error))
             done = {"swept_us": max(1, folding.tick(self._tick_us))} if found < SWEEP_ROWS else {}
@@ -250,8 +264,11 @@ class Keeper:
                 if found is None:
                     return True
                 key, position = found
-                events = self._events(relationship, position - 1, self.position)
-                failure = folding.fold_singly(self.writer, events, self._tick_us)
+                events = self._events(relationship, 0, self.position)
+                if any(one.type == CORRECTION for one in events):
+                    failure = folding.refold(self.writer, relationship, events, self._tick_us)
+                else:
+                    failure = folding.fold_singly(self.writer, [one for one in events if one.position >= position], self._tick_us)
                 if failure is None and key is not None and (error := folding.publish_one(self.writer, key, self._tick_us)):
                     failure = Failure(self.position + 1, key, error)
                 self._park(folding, relationship, failure)

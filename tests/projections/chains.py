@@ -1,8 +1,8 @@
 """A projection that shows every mistake of the machinery around it, a log in memory, and what stands in the tables.
 
-``chains`` has two rows a relationship, each with a digest chained over its events in order: one lost, repeated or swapped event shows for
-ever. Its rows tell the moment they were published for. An event's id says what it does: ``remove-...`` removes the row; one in ``poison``
-fails half done.
+``chains`` has two rows a relationship, each with a digest chained over its events in order: one lost, repeated, swapped or otherwise told
+event shows for ever. Its rows tell the moment they were published for. An event's id says what it does: ``remove-...`` removes the row;
+one in ``poison`` fails half done.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import msgspec
 
 from ledger.interface import Head
 from ledger.ledger import Ledger
+from projections.corrections import CORRECTION
 from projections.projection import Projection
 from projections.runner import Runner
 from projections.views import Views
@@ -61,7 +62,7 @@ def chains(
 
     def fold(state: State | None, event: Recorded) -> State | None:
         state = state or State(cast("str", key(event)))
-        state.digest = hashlib.sha256(f"{state.digest} {event.position} {event.id}".encode()).hexdigest()
+        state.digest = hashlib.sha256(f"{state.digest} {event.position} {event.id} {event.data}".encode()).hexdigest()
         if poison(event.id):
             raise RuntimeError(f"poisoned by {event.id}")
         state.events += 1
@@ -97,6 +98,11 @@ class Log:
         for _ in range(count_):
             number = len(self.events) + 1
             self.add(f"customer/c{number * 7 % relationships}", f"e{number}")
+
+    def correct(self, relationship: str, id_: str, replacement: dict[str, Any] | None = None) -> None:
+        data = {"of": {"source": "test", "id": id_}, "reason": "a mistake", "replacement": replacement}
+        event = {"id": f"correction-{len(self.events)}", "source": "rledger", "time": EPOCH, "data": data}
+        self.add(relationship, "", type_=CORRECTION, event=msgspec.json.encode(event))
 
     def close_day(self) -> int:
         """Returns the moment at which it was recorded."""
