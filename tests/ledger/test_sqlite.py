@@ -14,6 +14,7 @@ import pytest
 import ledger.sqlite as ledger_sqlite
 from ledger.interface import Appended
 from ledger.ledger import Ledger
+from ledger.proof.merkle import Frontier
 from schemas.errors import ImmutableError, SettingsError, StoreNewerError, StoreUnavailableError
 from tests.ledger.events import Clock, assert_orderly, everything, letter, positions, touchpoint, touchpoints
 
@@ -200,7 +201,7 @@ def test_an_event_written_past_the_ledger_stops_it(ledger: Ledger, path: Path) -
     ledger.append([touchpoint(1)])
     connection = sqlite3.connect(path)
     with connection:
-        connection.execute("UPDATE ledger_head SET position = 5, frontier = x'0000000000000005'")
+        connection.execute("UPDATE ledger_head SET position = 5, frontier = ?", (Frontier(5, (bytes(32),) * 2).encode(),))
     connection.close()
     with pytest.raises(ImmutableError):
         ledger.append([touchpoint(2)])
