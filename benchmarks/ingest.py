@@ -32,7 +32,7 @@ from consumers.source import Batch
 from ledger.ledger import Ledger
 from projections.registry import projections
 from projections.runner import Runner
-from projections.scoring.policy import load
+from projections.scoring.policy_file import shipped
 from projections.views import Views
 from service.clock import now_us
 from tests.services.kafka import Kafka, local_kafka
@@ -181,7 +181,7 @@ def _views(count: int, store: str, folder: str) -> tuple[float, float]:
         lock = views.try_lock()
         assert lock is not None, "nobody else keeps views that are just being made"
         stack.enter_context(lock)
-        runner = stack.enter_context(contextlib.closing(Runner(ledger, views, projections(load()), clock=now_us)))
+        runner = stack.enter_context(contextlib.closing(Runner(ledger, views, projections(shipped()), clock=now_us)))
         started = time.monotonic()
         while runner.position < count:
             if not runner.run_once():

@@ -18,7 +18,7 @@ from projections.folding import Failure, Folding
 from projections.projection import Projection
 from projections.stores.interface import Parked, Progress, UnbindableError
 from projections.tables import Table, relationship_of
-from projections.views import Views
+from projections.views import PolicySupersededError, Views
 from schemas.errors import StoreUnavailableError
 from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored
@@ -124,6 +124,8 @@ class Keeper:
             if at is None or at.version != version:
                 stored = "is gone" if at is None else f"is now at version {at.version}"
                 raise StoreUnavailableError(f"view {name} {stored}, this program folds version {version}: start it again")
+            if not at.shows(folding.table.projection):
+                raise PolicySupersededError(name)
             known[name] = at
         if len({at.position for at in known.values()}) > 1:
             raise StoreUnavailableError(f"views {', '.join(known)} stand at different positions: start again, and they are rebuilt")

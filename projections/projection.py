@@ -18,6 +18,7 @@ class Projection(msgspec.Struct, frozen=True):
 
     name: of the table; also its row in ``projections``.
     version: raise it when ``fold``, ``publish`` or the columns change; the runner then rebuilds beside and swaps.
+    policy: digest of the policy that ``fold`` and ``publish`` follow, empty where they follow none; another one is another view.
     row: a Struct whose fields are the table's public columns, its first field the key (primary key). Field types: str, int,
         float, bool, or None-able ones of these; anything else is stored as JSON text. The names in ``tables.BOOKKEEPING`` are taken.
     state: a Struct encoded (msgspec MessagePack) in the column ``state``.
@@ -37,4 +38,5 @@ class Projection(msgspec.Struct, frozen=True):
     fold: Callable[[Any, Recorded], Any]
     publish: Callable[[Any, int], msgspec.Struct]
     ticks: bool = False
+    policy: str = ""
     index: tuple[str, ...] = ()

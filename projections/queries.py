@@ -11,10 +11,11 @@ import msgspec
 
 from ledger.ledger import READ_LIMIT_MAX, Ledger
 from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Shown
+from projections.policies import Policies, policy_of
 from projections.projection import Projection
 from projections.relationships import LEVEL_COLUMNS, assess, relationships
 from projections.scoring.explain import explain
-from projections.scoring.models import models
+from projections.scoring.models import Model, models
 from projections.scoring.policy import Policy
 from projections.scoring.state import State, empty, fold
 from projections.views import Views
@@ -57,12 +58,21 @@ class Moments(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """Answers from one ledger and its views, under one policy."""
+    """Answers from one ledger and its views. ``policy`` is that of the views; the past is told under the policy of its day."""
 
     def __init__(self, ledger: Ledger, views: Views, policy: Policy) -> None:
         self._ledger, self.views, self.policy = ledger, views, policy
-        self._models = models(policy)
+        self._policies = Policies(ledger)
+        self._models = {policy.digest: models(policy)}
         self._view = relationships(policy)
+
+    def policy_at(self, moments: Moments) -> Policy:
+        """The policy that a question is answered under.
+
+        Raises:
+            PolicyError: it was adopted by another program, and this one cannot follow it.
+        """
+        return policy_of(self._policies.when(moments.counts)) if moments.past else self.policy
 
     def show(self, relationship: str, moments: Moments) -> Shown:
         """One relationship.
@@ -120,8 +130,8 @@ class Reader:
         """
         events = self._events(relationship, moments)
         shown = self._shown(self._folded(events, moments), events[-1].position, moments)
-        parts = explain(events, self._models[shown.kind], _moment(moments, max(event.occurred_us for event in events)))
-        head = Explained(relationship, shown.quality, shown.interval, round(parts.base, 4), shown.as_of, self.policy.version)
+        parts = explain(events, self._models_at(moments)[shown.kind], _moment(moments, max(event.occurred_us for event in events)))
+        head = Explained(relationship, shown.quality, shown.interval, round(parts.base, 4), shown.as_of, self.policy_at(moments).version)
         lines = tuple(
             ExplainedEvent(
                 part.event.position,
@@ -165,6 +175,12 @@ class Reader:
                 row = projection.publish(state, moments.at_us)
                 yield (*(getattr(row, name) for name in names), moments.at_us)
 
+    def _models_at(self, moments: Moments) -> dict[str, Model]:
+        policy = self.policy_at(moments)
+        if policy.digest not in self._models:
+            self._models[policy.digest] = models(policy)
+        return self._models[policy.digest]
+
     def _events(self, relationship: str, moments: Moments) -> Sequence[Recorded]:
         events = [event for one in self._ledger.history(relationship) if moments.counts(event := recorded(one))]
         if not events or relationship == LEDGER_SUBJECT:
@@ -173,8 +189,9 @@ class Reader:
 
     def _folded(self, events: Iterable[Recorded], moments: Moments) -> State:
         state: State | None = None
+        by_kind = self._models_at(moments)
         for event in events:
-            model = self._models[event.relationship.partition("/")[0]]
+            model = by_kind[event.relationship.partition("/")[0]]
             state = fold(empty(event.relationship, model) if state is None else state, event, model, moments.at_us)
         if state is None:
             raise ValueError("a relationship has at least one event")
@@ -183,8 +200,9 @@ class Reader:
     def _replayed(self, moments: Moments) -> Iterator[Shown]:
         """Every relationship of the ledger, folded again."""
         states: dict[str, tuple[State, int]] = {}
+        by_kind = self._models_at(moments)
         for event in self._log(moments):
-            model = self._models[event.relationship.partition("/")[0]]
+            model = by_kind[event.relationship.partition("/")[0]]
             state = states[event.relationship][0] if event.relationship in states else empty(event.relationship, model)
             states[event.relationship] = fold(state, event, model, moments.at_us), event.position
         for state, position in states.values():
@@ -201,7 +219,7 @@ class Reader:
             after = batch[-1].position
 
     def _shown(self, state: State, position: int, moments: Moments) -> Shown:
-        model = self._models[state.kind]
+        model = self._models_at(moments)[state.kind]
         at_us = _moment(moments, state.last_us)
         found = assess(state, model, at_us)
         figures, profile = found.figures, state.profile
@@ -209,7 +227,7 @@ class Reader:
         if figures is not None:
             for name, one in zip(model.names, figures.levels, strict=True):
                 if one.evidence > 0.0:
-                    interval = one.interval(self.policy.model.interval_mass)
+                    interval = one.interval(model.policy.model.interval_mass)
                     dimensions[name] = Dimension(round(one.level, 4), _rounded(interval, 4), round(one.evidence, 2))
         return Shown(
             relationship=state.relationship,

@@ -2,7 +2,7 @@
 
 The live tables stay readable, and a worker may go on writing them: the build has tables of its own, and the swap happens under the write
 lock with both at the same position. A worker finds at its next commit that its tables were replaced and starts again from the new ones;
-one of another version stops and says so.
+one of another version, or under another policy, stops and says so.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
-    """A view that was made anew. ``comparison`` is None where the old table was of another version, or there was none."""
+    """A view that was made anew. ``comparison`` is None where the old table was of another version or policy, or there was none."""
 
     name: str
     version: int
@@ -89,10 +89,10 @@ def tidy(ledger: Ledger, views: Views) -> None:
 
 
 def stale(views: Views, projections: Sequence[Projection]) -> list[str]:
-    """Names of the views that must be rebuilt before they can go on: missing, of another version, or not where the others are."""
+    """Names of the views that must be rebuilt before they can go on: missing, of another version or policy, or not where the others are."""
     found = views.progress()
     top = max((found[one.name].position for one in projections if one.name in found), default=0)
-    return [one.name for one in projections if (at := found.get(one.name)) is None or at.version != one.version or at.position != top]
+    return [one.name for one in projections if (at := found.get(one.name)) is None or not at.shows(one) or at.position != top]
 
 
 def _lock(views: Views) -> Lock:
@@ -108,7 +108,8 @@ def _create(writer: Writer, tables: Sequence[Table], now_us: int) -> None:
     with writer.transaction():
         for table in tables:
             writer.create(table)
-            writer.put_progress(Progress(table.name, table.projection.version, build, "rebuilding", updated_us=now_us))
+            made = table.projection
+            writer.put_progress(Progress(table.name, made.version, build, "rebuilding", updated_us=now_us, policy=made.policy))
 
 
 def _target(ledger: Ledger, writer: Writer, projections: Sequence[Projection]) -> int:
@@ -133,7 +134,7 @@ def _swap(writer: Writer, table: Table) -> Rebuilt:
     name, progress = table.projection.name, writer.progress()
     at, old = progress[table.name], progress.get(name)
     comparison = None
-    if old is not None and old.version == at.version:
+    if old is not None and old.shows(table.projection):
         comparison = writer.compare(table, published=old.swept_us >= at.swept_us)
     writer.drop(name)
     return Rebuilt(name, at.version, at.position, writer.replace(table), comparison)

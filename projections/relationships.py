@@ -105,6 +105,7 @@ def relationships(policy: Policy) -> Projection:
     return Projection(
         "relationships",
         version=2,
+        policy=policy.digest,
         row=Row,
         state=State,
         key=_key,

@@ -39,6 +39,16 @@ class ViewRow(msgspec.Struct, frozen=True):
     evaluated_us: int
 
 
+class PolicySupersededError(StoreUnavailableError):
+    """A view follows another policy now. Read which policy is in force, and begin again with it."""
+
+    code = "policy_superseded"
+
+    def __init__(self, view: str) -> None:
+        self.view = view
+        super().__init__(f"view {view} follows another policy now: ask again, or start again with the policy in force")
+
+
 class Views:
     """The views of one ledger. Reads may come from any thread."""
 
@@ -164,6 +174,8 @@ class Views:
                 f"{self.place}: view {projection.name} {found}, this program reads version {projection.version}: "
                 "`rledger project --once` brings it there"
             )
+        if not at.shows(projection):
+            raise PolicySupersededError(projection.name)
         if projection not in self._tables:
             self._tables[projection] = Table(projection)
         return self._tables[projection]

@@ -12,6 +12,7 @@ from schemas.catalogue import Data
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LEDGER_SUBJECT = "ledger"  # the stream of events about the ledger itself: days closed, policies adopted, exchange rates
+LEDGER_SOURCE = "rledger"  # of what the ledger writes itself
 
 
 class Touchpoint(msgspec.Struct, frozen=True, gc=False):

@@ -8,8 +8,7 @@ from datetime import timedelta
 from ledger.ledger import Ledger
 from schemas.catalogue import DayClosed
 from schemas.cloudevents import touchpoint
-from schemas.touchpoint import LEDGER_SUBJECT, Touchpoint, moment
-from service.own import SOURCE
+from schemas.touchpoint import LEDGER_SOURCE, LEDGER_SUBJECT, Touchpoint, moment
 
 DAY_US = 86_400_000_000
 
@@ -18,7 +17,7 @@ def day_closed(now_us: int) -> Touchpoint:
     """The close of the day before ``now_us``; it happened at the midnight that ended it."""
     midnight_us = now_us // DAY_US * DAY_US
     day = moment(midnight_us).date() - timedelta(days=1)
-    return touchpoint(SOURCE, f"day-closed/{day}", "ledger.day-closed.v1", LEDGER_SUBJECT, midnight_us, DayClosed(day))
+    return touchpoint(LEDGER_SOURCE, f"day-closed/{day}", "ledger.day-closed.v1", LEDGER_SUBJECT, midnight_us, DayClosed(day))
 
 
 class DayCloser:

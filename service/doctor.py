@@ -14,11 +14,13 @@ from kafka.structs import TopicPartition
 
 from consumers.connection import Connection, KafkaSettings
 from ledger.ledger import Ledger
+from projections.policies import Policies
 from projections.rebuild import stale
 from projections.registry import projections
-from projections.scoring.policy import load
+from projections.scoring.policy_file import PolicyError
 from projections.views import Views
 from schemas.errors import LedgerError
+from schemas.touchpoint import iso
 from service.reading import NEAR_EVENTS, open_views
 from service.settings import Settings
 from service.stores import open_ledger, views_path
@@ -52,7 +54,9 @@ def examine(settings: Settings, now_us: int) -> Iterator[Check]:
         return
     with ledger:
         yield from _ledger(settings, ledger, now_us)
-        yield from _views(settings, ledger)
+        policies = Policies(ledger)
+        yield _policy(policies)
+        yield from _views(settings, ledger, policies)
         yield _letters(ledger)
         if settings.kafka is None:
             yield Check("kafka", "ok", "none is named; touchpoints come by `rledger append`")
@@ -85,18 +89,37 @@ def _ledger(settings: Settings, ledger: Ledger, now_us: int) -> Iterator[Check]:
         yield Check("clock", "ok", f"the newest event was recorded {_ago(-ahead_us)} ago")
 
 
-def _views(settings: Settings, ledger: Ledger) -> Iterator[Check]:
+def _policy(policies: Policies) -> Check:
+    adopted = policies.newest
+    try:
+        policy = policies.in_force
+    except PolicyError as error:
+        do = "`rledger policy adopt` one this program can follow, or run the program it was made for"
+        return Check("policy", "wrong", str(error), do)
+    if adopted is None:
+        return Check("policy", "ok", f"{policy.version}, as shipped")
+    found = f"{policy.version}, adopted {iso(adopted.event.occurred_us)} by {adopted.event.actor}"
+    if adopted.read.unknown:
+        do = "run the program it was made for, or adopt a policy of this one"
+        return Check("policy", "low", f"{found}; this program does not know {', '.join(adopted.read.unknown)}", do)
+    return Check("policy", "ok", found)
+
+
+def _views(settings: Settings, ledger: Ledger, policies: Policies) -> Iterator[Check]:
     if not views_path(settings).exists():
         yield Check("views", "wrong", "they were never built", "`rledger project` keeps them, `rledger project --once` builds them now")
         return
     with closing(open_views(settings)) as views:
         works = _is_kept(views)
         keep = "a worker is at it" if works else "no worker runs: start `rledger up` or `rledger project`"
-        outdated = stale(views, projections(load()))
+        try:
+            outdated = stale(views, projections(policies.in_force))
+        except PolicyError:
+            outdated = []
         for one in views.status(ledger.head().position):
             found = f"version {one.version}, position {one.position:,}, {one.lag:,} events behind"
             if one.name in outdated:
-                yield Check(f"view {one.name}", "wrong", f"{found}; this program knows another version", keep)
+                yield Check(f"view {one.name}", "wrong", f"{found}; it is of another version or policy", keep)
             elif one.lag and not (works and one.lag <= NEAR_EVENTS):
                 yield Check(f"view {one.name}", "wrong", found, keep)
             else:

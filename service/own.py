@@ -11,9 +11,8 @@ from ledger.ledger import Ledger
 from schemas.catalogue import CATALOGUE, RESERVED_PREFIX, Data
 from schemas.cloudevents import touchpoint
 from schemas.errors import LedgerError
+from schemas.touchpoint import LEDGER_SOURCE
 from service.settings import Settings
-
-SOURCE = "rledger"
 
 
 class OwnEventRefusedError(LedgerError):
@@ -47,7 +46,7 @@ def record(ledger: Ledger, subject: str, data: Data, *, by: str, at_us: int, id_
         OwnEventRefusedError: ``id_`` was used with other content.
     """
     type_ = TYPES[type(data)]
-    (answer,) = ledger.append([touchpoint(SOURCE, id_ or str(uuid.uuid4()), type_, subject, at_us, data, actor=by)])
+    (answer,) = ledger.append([touchpoint(LEDGER_SOURCE, id_ or str(uuid.uuid4()), type_, subject, at_us, data, actor=by)])
     if isinstance(answer, Refused):
         raise OwnEventRefusedError(answer.reason)
     return answer

@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from ledger.ledger import Ledger
+from projections.policies import Policies
 from projections.projection import Projection
 from projections.queries import Reader
 from projections.rebuild import stale
 from projections.registry import projections
 from projections.runner import Runner
-from projections.scoring.policy import load
+from projections.scoring.policy import Policy
+from projections.scoring.policy_file import shipped
 from projections.views import Views
-from schemas.errors import StoreUnavailableError
+from schemas.errors import SettingsError, StoreUnavailableError
 from service.clock import now_us
 from service.settings import Settings
 from service.stores import open_ledger, views_path
@@ -30,9 +32,9 @@ def open_views(settings: Settings) -> Views:
 
 
 @contextmanager
-def open_runner(ledger: Ledger, views: Views) -> Iterator[Runner]:
-    """What keeps the views. The caller holds the worker's lock."""
-    with closing(Runner(ledger, views, projections(load()), clock=now_us)) as runner:
+def open_runner(ledger: Ledger, views: Views, policy: Policy) -> Iterator[Runner]:
+    """What keeps the views under a policy. The caller holds the worker's lock."""
+    with closing(Runner(ledger, views, projections(policy), clock=now_us)) as runner:
         yield runner
 
 
@@ -46,32 +48,56 @@ def open_reader(settings: Settings, *, notice: Callable[[str], None]) -> Iterato
         SettingsError: there is no ledger yet.
         StoreUnavailableError: the ledger or the views cannot be read, or a worker is still building them.
     """
-    policy = load()
     with open_ledger(settings, read_only=True) as ledger, closing(open_views(settings)) as views:
-        _bring_up_to_date(ledger, views, projections(policy), notice)
-        yield Reader(ledger, views, policy)
+        yield Reader(ledger, views, _bring_up_to_date(ledger, views, notice))
 
 
-def _bring_up_to_date(ledger: Ledger, views: Views, kept: Sequence[Projection], notice: Callable[[str], None]) -> None:
-    """Let the views follow the log: fold here when nobody else does, else give the worker a moment."""
+def policy_in_force(settings: Settings) -> Policy:
+    """The policy that was adopted last; the shipped one where there is no ledger yet.
+
+    Raises:
+        PolicyError: it was adopted by another program, and this one cannot follow it.
+    """
+    try:
+        ledger = open_ledger(settings, read_only=True)
+    except SettingsError:
+        return shipped()
+    with ledger:
+        return Policies(ledger).in_force
+
+
+def _bring_up_to_date(ledger: Ledger, views: Views, notice: Callable[[str], None]) -> Policy:
+    """Let the views follow the log: fold here when nobody else does, else give the worker a moment. Returns: the policy they follow."""
     deadline_s = time.monotonic() + FIRST_BUILD_S
     told = False
-    while (behind := _behind(ledger, views, kept)) > 0:
+    policies = Policies(ledger)
+    policy = policies.in_force
+    while (behind := _behind(ledger, views, projections(policy))) > 0:
         lock = views.try_lock()
         if lock is not None:
             if behind > NEAR_EVENTS:
                 notice(f"bringing the views up to date, {behind:,} events ...")
-            with lock, open_runner(ledger, views) as runner:
+            with lock, open_runner(ledger, views, policy) as runner:
                 runner.catch_up()
-            return
-        if behind <= NEAR_EVENTS and not stale(views, kept):
-            return
+            return policy
+        if (usable := _usable(ledger, views, policies)) is not None:
+            return usable
         if not told:
             notice(f"a worker is bringing the views up to date, {behind:,} events to go ...")
             told = True
         if time.monotonic() > deadline_s:
             raise StoreUnavailableError(f"the views are {behind:,} events behind, a worker is at it: ask again, or see `rledger doctor`")
         time.sleep(LOOK_S)
+    return policy
+
+
+def _usable(ledger: Ledger, views: Views, policies: Policies) -> Policy | None:
+    """The newest policy under which the views stand, near the end of the log: while a worker follows a new one, the old ones answer."""
+    for policy in (policies.in_force, *policies.earlier()):
+        kept = projections(policy)
+        if not stale(views, kept):
+            return policy if _behind(ledger, views, kept) <= NEAR_EVENTS else None
+    return None
 
 
 def _behind(ledger: Ledger, views: Views, kept: Sequence[Projection]) -> int:

@@ -19,7 +19,7 @@ import ledger
 import projections
 import schemas
 from projections.registry import projections as all_projections
-from projections.scoring.policy import load
+from projections.scoring.policy_file import shipped
 from schemas.errors import REFUSAL_CODES, LedgerError, RefusedError
 from service.settings import VARIABLES
 
@@ -113,7 +113,7 @@ def _first_paragraph(one: type) -> str:
 
 def _views() -> str:
     parts = ["# Views\n", MADE, f"Tables of `views.db`, for SQL and Datasette. {BOOKKEEPING}\n"]
-    for one in all_projections(load()):
+    for one in all_projections(shipped()):
         rows = [f"| `{field.name}` | {_type(field.type)} |" for field in msgspec.structs.fields(one.row)]
         parts += [f"## {one.name}\n\n{_first_paragraph(one.row)}\n", "| column | type |", "| --- | --- |", *rows, ""]
     return "\n".join(parts)

@@ -6,9 +6,12 @@ from contextlib import closing
 
 import structlog
 
+from ledger.ledger import Ledger
 from projections.keeper import Retried
+from projections.policies import Policies
+from projections.scoring.policy_file import PolicyError
 from projections.stores.interface import Lock
-from projections.views import Views
+from projections.views import PolicySupersededError, Views
 from schemas.errors import StoreUnavailableError
 from service.clock import now_us
 from service.days import DayCloser
@@ -28,18 +31,47 @@ def project(settings: Settings, stopped: Callable[[], bool]) -> None:
         lock = _stand_by(views, stopped)
         if lock is None:
             return
-        with lock, open_runner(ledger, views) as runner:
-            days = DayCloser(ledger)
+        with lock:
+            days, policies, position = DayCloser(ledger), Policies(ledger), 0
             log.info("worker.started")
             while not stopped():
                 try:
-                    days.close(now_us())
-                    if not runner.run_once():
-                        ledger.wait(runner.position, WAIT_S)
-                except StoreUnavailableError as error:
-                    log.warning("store.unavailable", error=str(error), again_in_s=AGAIN_S)
+                    position = _follow(ledger, views, policies, days, stopped)
+                except PolicySupersededError as error:
+                    log.info("policy.superseded", view=error.view)
+                except PolicyError as error:
+                    log.warning("policy.refused", error=str(error), again_in_s=AGAIN_S)
                     time.sleep(AGAIN_S)
-            log.info("worker.stopped", position=runner.position)
+            log.info("worker.stopped", position=position)
+
+
+def _follow(ledger: Ledger, views: Views, policies: Policies, days: DayCloser, stopped: Callable[[], bool]) -> int:
+    """Keep the views under the policy in force until ``stopped`` or another one is adopted; first rebuild those that follow another one.
+
+    Returns: the position reached.
+
+    Raises:
+        PolicySupersededError: another process made the views under another policy.
+        PolicyError: this program cannot follow the policy in force.
+    """
+    policies.refresh()
+    adopted, policy = policies.newest, policies.in_force
+    log.info("policy.followed", version=policy.version, digest=policy.digest)
+    with open_runner(ledger, views, policy) as runner:
+        while not stopped():
+            try:
+                policies.refresh()
+                if policies.newest is not adopted:
+                    break
+                days.close(now_us())
+                if not runner.run_once():
+                    ledger.wait(runner.position, WAIT_S)
+            except PolicySupersededError:
+                raise
+            except StoreUnavailableError as error:
+                log.warning("store.unavailable", error=str(error), again_in_s=AGAIN_S)
+                time.sleep(AGAIN_S)
+        return runner.position
 
 
 def _stand_by(views: Views, stopped: Callable[[], bool]) -> Lock | None:
@@ -65,7 +97,7 @@ def project_once(settings: Settings) -> int:
         lock = views.try_lock()
         if lock is None:
             raise StoreUnavailableError(f"{views.place}: another worker keeps these views already; `rledger doctor` shows how far it is")
-        with lock, open_runner(ledger, views) as runner:
+        with lock, open_runner(ledger, views, Policies(ledger).in_force) as runner:
             DayCloser(ledger).close(now_us())
             runner.catch_up()
             return runner.position
@@ -76,6 +108,6 @@ def retry_parked(settings: Settings) -> Retried:
     with (
         open_ledger(settings, read_only=True) as ledger,
         closing(open_views(settings)) as views,
-        open_runner(ledger, views) as runner,
+        open_runner(ledger, views, Policies(ledger).in_force) as runner,
     ):
         return runner.retry_parked()

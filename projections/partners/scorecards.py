@@ -77,6 +77,7 @@ def scorecards(policy: Policy) -> Projection:
     return Projection(
         "scorecards",
         version=1,
+        policy=policy.digest,
         row=Card,
         state=Card,
         key=_key,

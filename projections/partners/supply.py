@@ -108,6 +108,7 @@ def supply(policy: Policy) -> Projection:
     return Projection(
         "supply",
         version=1,
+        policy=policy.digest,
         row=Row,
         state=State,
         key=_key,

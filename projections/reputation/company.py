@@ -76,7 +76,7 @@ class Company(msgspec.Struct, frozen=True):
 
 def company(reader: Reader, moments: Moments) -> Company:
     """The whole company, as of a moment."""
-    policy = reader.policy
+    policy = reader.policy_at(moments)
     evidence = parties(reader, moments).evidence
     pool = pooled(evidence, limit(evidence, policy.reputation))
     at, interval = leveled(pool, FOR, policy)

@@ -123,6 +123,7 @@ def reputation(policy: Policy) -> Projection:
     return Projection(
         "reputation",
         version=1,
+        policy=policy.digest,
         row=Row,
         state=State,
         key=_key,

@@ -43,7 +43,7 @@ def groups(reader: Reader, moments: Moments, by: By) -> list[Group]:
     """
     if by == "month":
         return _by_month(reader, moments)
-    policy = reader.policy
+    policy = reader.policy_at(moments)
     everyone = parties(reader, moments, by)
     most = limit(everyone.evidence, policy.reputation)
     members = defaultdict(list)
@@ -62,7 +62,7 @@ def groups(reader: Reader, moments: Moments, by: By) -> list[Group]:
 
 def _by_month(reader: Reader, moments: Moments) -> list[Group]:
     """The sums up to each month are what was so at its end, faded to that moment; of the month not over yet, to the moment asked about."""
-    policy, last = reader.policy, month_of(moments.at_us)
+    policy, last = reader.policy_at(moments), month_of(moments.at_us)
     first = last - policy.reputation.months_kept + 1
     added = by_month(reader, moments, first, last)
     totals: Array = added[:, 0].astype(float)

@@ -26,7 +26,7 @@ class Parties(msgspec.Struct, frozen=True):
 
 def parties(reader: Reader, moments: Moments, group: str | None = None) -> Parties:
     """Every party. ``group``: a column to tell beside the evidence."""
-    policy = reader.policy
+    policy = reader.policy_at(moments)
     found, groups = [np.empty((0, len(COLUMNS)), np.float32)], []  # half the memory, and seven digits are more than evidence has
     rows = reader.columns(reputation(policy), [*COLUMNS, *([group] if group else [])], moments)
     for chunk in _chunks(rows):
@@ -44,7 +44,7 @@ def by_month(reader: Reader, moments: Moments, first: int, last: int) -> NDArray
     """
     width = last - first + 2
     found = [np.empty((0, width, 2), np.float32)]
-    for chunk in _chunks(reader.columns(reputation(reader.policy), ["months"], moments)):
+    for chunk in _chunks(reader.columns(reputation(reader.policy_at(moments)), ["months"], moments)):
         places, values = [], []
         for party, (months, _) in enumerate(chunk):
             for name, sides in months.items():
@@ -53,7 +53,7 @@ def by_month(reader: Reader, moments: Moments, first: int, last: int) -> NDArray
                 values += sides
         block = np.zeros((len(chunk) * width, 2), np.float32)
         np.add.at(block, places, np.array(values, np.float32).reshape(-1, 2))
-        fades = _fades([row[-1] for row in chunk], reader.policy, moments.at_us)
+        fades = _fades([row[-1] for row in chunk], reader.policy_at(moments), moments.at_us)
         found.append(block.reshape(len(chunk), width, 2) * fades[:, np.newaxis, np.newaxis])
     return np.concatenate(found)
 

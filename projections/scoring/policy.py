@@ -1,18 +1,17 @@
-"""The policy as typed values: ``policy.toml`` read, checked and refused with the name of what is wrong.
+"""The policy as typed values.
 
 Each section is one struct; the file says unit and source of every number, the types here say its range.
 """
 
+import hashlib
 from functools import cached_property
-from importlib.resources import files
-from math import isclose
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from projections.scoring.evidence import DAY_US
-from schemas.errors import SettingsError
+
+DIGITS = 16  # hexadecimal, of a policy's digest
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Weight = Annotated[float, msgspec.Meta(ge=0)]
@@ -287,20 +286,7 @@ class Policy(Section, frozen=True):
     leaks: LeaksPolicy
     standing: Standings
 
-
-def load(path: Path | None = None) -> Policy:
-    """The policy at ``path``, or the one that ships with the project.
-
-    Raises:
-        SettingsError: the file is missing, no TOML, or a number is missing, unknown or out of range; the message names it.
-    """
-    file = files("projections.scoring") / "policy.toml" if path is None else path
-    try:
-        policy = msgspec.toml.decode(file.read_bytes(), type=Policy, strict=False)
-    except (OSError, msgspec.DecodeError) as error:
-        raise SettingsError(f"policy {file}: {error}") from error
-    for kind, dimensions in (("customer", policy.customer), ("partner", policy.partner)):
-        total = sum(getattr(dimensions, name).weight for name in dimensions.__struct_fields__)
-        if not isclose(total, 1.0):
-            raise SettingsError(f"policy {file}: the weights of the {kind} dimensions add up to {total:.4f}, not to 1")
-    return policy
+    @cached_property
+    def digest(self) -> str:
+        """Names the numbers, whatever the version and the comments: policies with the same digest give the same scores."""
+        return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(self, version=""))).hexdigest()[:DIGITS]

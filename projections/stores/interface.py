@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import msgspec
 
+from projections.projection import Projection
 from projections.tables import Table
 
 ViewStatus = Literal["live", "rebuilding"]
@@ -25,6 +26,7 @@ class Progress(msgspec.Struct, frozen=True):
     position: of the last event folded; ``recorded_us`` is that event's.
     tick_us: when the newest close of a day up to ``position`` was recorded, 0 for none; all rows are published as of ``swept_us``
         at least, 0 for not at all.
+    policy: digest of the policy it follows, empty where it follows none.
     """
 
     name: str
@@ -37,6 +39,11 @@ class Progress(msgspec.Struct, frozen=True):
     tick_us: int = 0
     swept_us: int = 0
     commits: int = 0
+    policy: str = ""
+
+    def shows(self, projection: Projection) -> bool:
+        """Whether the table holds what ``projection`` makes: the same version, under the same policy."""
+        return self.version == projection.version and self.policy == projection.policy
 
 
 class Parked(msgspec.Struct, frozen=True):

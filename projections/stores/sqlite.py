@@ -23,7 +23,7 @@ from projections.stores.sqlite_writer import SqliteWriter, read_progress
 from projections.tables import Table
 from schemas.errors import StoreNewerError, StoreUnavailableError
 
-SCHEMA_VERSION = 1  # of the two bookkeeping tables; the views' own versions stand in ``projections``
+SCHEMA_VERSION = 2  # of the two bookkeeping tables; the views' own versions stand in ``projections``
 BUSY_TIMEOUT_S = 60  # a rebuild compares and swaps under the write lock: seconds at a million rows
 CACHE_KIB = 65_536  # pages of one writer kept in memory
 WAL_KEPT_BYTES = 67_108_864  # what the write-ahead log shrinks back to after a large commit
@@ -63,8 +63,12 @@ class SqliteStore:
                 (found,) = writer.connection.execute("PRAGMA user_version").fetchone()
                 if found > SCHEMA_VERSION:
                     raise StoreNewerError(self.place, found, SCHEMA_VERSION)
-                if found < SCHEMA_VERSION:
+                if found == 0:
                     _create_bookkeeping(writer.connection)
+                elif found == 1:
+                    writer.connection.execute("ALTER TABLE projections ADD COLUMN policy TEXT NOT NULL DEFAULT ''")
+                if found != SCHEMA_VERSION:
+                    writer.connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         finally:
             writer.close()
 
@@ -139,7 +143,6 @@ class SqliteStore:
 def _create_bookkeeping(connection: sqlite3.Connection) -> None:
     db = sqlite_utils.Database(connection)
     counts = dict.fromkeys(("position", "recorded_us", "updated_us", "tick_us", "swept_us", "commits"), int)
-    db.table("projections").create({"name": str, "version": int, "build": int, "status": str, **counts}, pk="name")
+    db.table("projections").create({"name": str, "version": int, "build": int, "status": str, "policy": str, **counts}, pk="name")
     texts = dict.fromkeys(("projection", "relationship", "key", "error", "message"), str)
     db.table("parked").create({**texts, "position": int, "first_us": int, "attempts": int}, pk=("projection", "relationship"))
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

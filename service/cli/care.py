@@ -9,10 +9,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from projections.policies import Policies
 from projections.rebuild import Rebuilt
 from projections.rebuild import rebuild as rebuild_views
 from projections.registry import projections
-from projections.scoring.policy import load
 from schemas import documents
 from service import reference
 from service.cli import output
@@ -62,8 +62,8 @@ def rebuild(*, names: tuple[str, ...], every: bool, as_json: bool) -> None:
     if bool(names) == every:
         raise click.UsageError("name the views to rebuild, or give --all")
     settings = configured()
-    known = projections(load())
     with open_ledger(settings, read_only=True) as ledger, closing(open_views(settings)) as views:
+        known = projections(Policies(ledger).in_force)
         wanted = [one.name for one in known] if every else names
         rebuilt = rebuild_views(ledger, views, known, names=wanted, clock=now_us)
     if as_json:

@@ -14,11 +14,10 @@ from projections.deals.evaluate import Between, Evaluation, Figure, Verdict, eva
 from projections.deals.proposal import DealError, Proposal, decode
 from projections.queries import Moments
 from projections.scoring.models import Model, models
-from projections.scoring.policy import load
 from service.cli import FailedError, output
 from service.cli.options import as_json, configured, example, notice
 from service.clock import now_us
-from service.reading import open_reader
+from service.reading import open_reader, policy_in_force
 
 STDIN = "-"
 VERDICTS: dict[Verdict, tuple[str, str]] = {
@@ -98,11 +97,12 @@ def _split(body: bytes) -> list[tuple[int, bytes]]:
 
 def _present(relationship: str | None, kind: str) -> tuple[Model, Balance | None]:
     """The model of the relationship's kind and its balance as it stands; None where nothing is known of it."""
-    by_kind = models(load())
+    settings = configured()
     if relationship is None:
-        return by_kind[kind], None
-    with open_reader(configured(), notice=notice) as reader:
+        return models(policy_in_force(settings))[kind], None
+    with open_reader(settings, notice=notice) as reader:
         shown = reader.show(relationship, Moments(now_us()))
+        by_kind = models(reader.policy)
     model, balance = by_kind[shown.kind], shown.dimensions["balance"]
     if balance.level is None:
         return model, None

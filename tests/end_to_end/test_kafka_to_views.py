@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 
 from ledger.ledger import Ledger
 from projections.registry import projections
-from projections.scoring.policy import load
+from projections.scoring.policy_file import shipped
 from projections.views import ViewRow, Views
 from schemas.touchpoint import LEDGER_SUBJECT
 from service.clock import now_us
@@ -157,7 +157,7 @@ def rledger(tmp_path: Path) -> Iterator[Rledger]:
 def tables(folder: Path) -> dict[str, list[ViewRow]]:
     """Every row of every view, with its state."""
     with closing(Views.open(folder / "views.db")) as views:
-        return {one.name: list(views.select(one, state=True)) for one in projections(load())}
+        return {one.name: list(views.select(one, state=True)) for one in projections(shipped())}
 
 
 @pytest.mark.timeout(240)

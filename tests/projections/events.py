@@ -7,14 +7,15 @@ from itertools import count
 
 from projections.scoring.figures import Figures, figures
 from projections.scoring.models import Model, models
-from projections.scoring.policy import Policy, load
+from projections.scoring.policy import Policy
+from projections.scoring.policy_file import shipped
 from projections.scoring.state import State, empty, fold
 from schemas.catalogue import CATALOGUE, Data
 from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored, microseconds
 from service.sample.generator import generate
 
-POLICY: Policy = load()
+POLICY: Policy = shipped()
 MODELS: dict[str, Model] = models(POLICY)
 TYPES = {entry.struct: entry.type for entry in CATALOGUE.values()}
 NOW = microseconds(datetime(2026, 6, 1, 12, tzinfo=UTC))

@@ -51,6 +51,9 @@ class Storeless(Reader):
     def __init__(self, events: Iterable[Recorded], policy: Policy = POLICY) -> None:
         self.policy, self._told = policy, list(events)
 
+    def policy_at(self, moments: Moments) -> Policy:  # noqa: ARG002  # the reader's signature
+        return self.policy
+
     def columns(self, projection: Projection, names: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
         for row in rows(projection, self._told, moments.at_us).values():
             yield (*(getattr(row, name) for name in names), moments.at_us)

@@ -14,7 +14,7 @@ import pytest
 
 from projections.registry import projections
 from projections.runner import Runner
-from projections.scoring.policy import load
+from projections.scoring.policy_file import shipped
 from projections.views import Views
 from schemas.touchpoint import EPOCH, microseconds
 from tests.projections.chains import Log
@@ -22,7 +22,7 @@ from tests.projections.chains import Log
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 SNAPSHOT = FIXTURES / "views-v1.json"
 DIGITS = 9  # significant ones of a float: the last few are the processor's
-PROJECTIONS = projections(load())
+PROJECTIONS = projections(shipped())
 
 
 class Snapshot(msgspec.Struct):

@@ -1,14 +1,10 @@
-"""Standing: each rule, its reasons, and its hysteresis; and the policy that holds the thresholds."""
-
-from pathlib import Path
+"""Standing: each rule, its reasons, and its hysteresis."""
 
 import msgspec
 import pytest
 
 from projections.scoring.figures import Figures, Level
-from projections.scoring.policy import load
 from projections.scoring.standing import Facts, Standing, classify
-from schemas.errors import SettingsError
 from tests.projections.events import MODELS
 
 CUSTOMER = MODELS["customer"]
@@ -75,29 +71,3 @@ def test_repair_says_how_much_of_the_loss_is_our_own_conduct(ours: float, rule: 
 )
 def test_near_a_threshold_a_standing_stays_where_it_was(quality: float, before: Standing | None, standing: Standing) -> None:
     assert classify(figures(quality), Facts(), CUSTOMER, before)[0] == standing
-
-
-@pytest.mark.parametrize(
-    ("line", "broken", "named"),
-    [
-        ("kept_weight = 1.0", "kept_weight = -1.0", "promise.kept_weight"),
-        ("kept_weight = 1.0", "kept_wieght = 1.0", "kept_wieght"),
-        ("trend_days = 90", "trend_days = 0.5", "model.trend_days"),
-        ("[customer.trust]\nweight = 0.25", "[customer.trust]\nweight = 0.35", "customer"),
-        ('version = "2026.1"', "version = ", "line 3"),
-    ],
-)
-def test_a_wrong_policy_is_refused_by_the_name_of_what_is_wrong(tmp_path: Path, line: str, broken: str, named: str) -> None:
-    text = (Path(__file__).parents[2] / "projections/scoring/policy.toml").read_text()
-    assert line in text
-    path = tmp_path / "policy.toml"
-    path.write_text(text.replace(line, broken))
-    with pytest.raises(SettingsError, match="policy") as error:
-        load(path)
-    assert named in str(error.value)
-    assert str(path) in str(error.value)
-
-
-def test_a_missing_policy_is_told_by_its_path(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="none"):
-        load(tmp_path / "none.toml")

@@ -15,6 +15,7 @@ from projections.keeper import Keeper
 from projections.projection import Projection
 from projections.rebuild import rebuild
 from projections.stores.interface import Page
+from projections.stores.sqlite import SCHEMA_VERSION
 from projections.stores.sqlite_statements import select
 from projections.tables import Table
 from projections.views import ViewRow, Views
@@ -243,10 +244,21 @@ def test_an_index_of_no_column_is_refused() -> None:
         Table(msgspec.structs.replace(THINGS, index=("number,colour",)))
 
 
+def test_views_made_before_policies_were_written_down_go_on_where_they_follow_none(tmp_path: Path) -> None:
+    filled(tmp_path / "views.db", 1).close()
+    with sqlite3.connect(tmp_path / "views.db") as connection:
+        connection.execute("ALTER TABLE projections DROP COLUMN policy")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    views = Views.open(tmp_path / "views.db")
+    assert [(at.position, at.policy) for at in views.progress().values()] == [(1, "")]
+    views.close()
+
+
 def test_views_of_a_newer_program_are_left_alone(tmp_path: Path) -> None:
     filled(tmp_path / "views.db", 1).close()
     with sqlite3.connect(tmp_path / "views.db") as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
     with pytest.raises(StoreNewerError):
         Views.open(tmp_path / "views.db")
