@@ -58,6 +58,7 @@ def examine(settings: Settings, now_us: int) -> Iterator[Check]:
         yield _policy(policies)
         yield from _views(settings, ledger, policies)
         yield _letters(ledger)
+        yield from _relays(ledger)
         if settings.kafka is None:
             yield Check("kafka", "ok", "none is named; touchpoints come by `rledger append`")
         else:
@@ -146,6 +147,16 @@ def _letters(ledger: Ledger) -> Check:
         return Check("dead letters", "ok", "none waits")
     count = f"{waiting} wait" if waiting < LETTERS_COUNTED else f"{LETTERS_COUNTED:,} or more wait"
     return Check("dead letters", "low", count, "`rledger deadletters list` shows why; correct and replay them")
+
+
+def _relays(ledger: Ledger) -> Iterator[Check]:
+    """How far each topic has the ledger; nothing where no relay ever ran."""
+    position = ledger.head().position
+    for stream, following in sorted(ledger.streams("relay/").items()):
+        behind = position - following + 1
+        found = f"topic {stream.removeprefix('relay/')} has the ledger up to position {following - 1:,}, {behind:,} events behind"
+        late = behind > NEAR_EVENTS
+        yield Check("relay", "low" if late else "ok", found, "start `rledger relay`" if late else None)
 
 
 def _kafka(settings: Settings, brokers: str, ledger: Ledger) -> Iterator[Check]:

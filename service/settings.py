@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
     kafka_options: dict[str, Any]
     topic: str
     deadletters: str
+    relayed: str
     group: str
     actor: str | None
     log: LogFormat
@@ -59,7 +60,8 @@ def _is_object(text: str) -> bool:
         return False
 
 
-TOPIC, DEADLETTERS, GROUP = "relationship.touchpoints", "relationship.deadletters", "rledger"
+TOPIC, DEADLETTERS, RELAYED = "relationship.touchpoints", "relationship.deadletters", "relationship.ledger"
+GROUP = "rledger"
 
 _matches_brokers = re.compile(r"[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*").fullmatch
 _matches_kafka_name = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch  # Kafka's own rule for topics, good for groups too
@@ -78,6 +80,13 @@ VARIABLES = (
     Variable("RLEDGER_KAFKA_OPTIONS", "further options of kafka-python, for TLS and SASL", "none", "a JSON object", _is_object),
     Variable("RLEDGER_TOPIC", "where touchpoints come from", TOPIC, "a Kafka topic name", _matches_kafka_name),
     Variable("RLEDGER_DEADLETTERS", "where refused messages are published", DEADLETTERS, "a Kafka topic name", _matches_kafka_name),
+    Variable(
+        "RLEDGER_LEDGER_TOPIC",
+        "where `rledger relay` publishes committed events; one of each ledger's own",
+        RELAYED,
+        "a Kafka topic name",
+        _matches_kafka_name,
+    ),
     Variable("RLEDGER_GROUP", "consumers of one group share the partitions", GROUP, "a Kafka group name", _matches_kafka_name),
     Variable("RLEDGER_ACTOR", "who acts, as recorded with what is done to the ledger", "the login name", "a name", str),
     Variable(
@@ -112,6 +121,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         kafka_options=msgspec.json.decode(given["RLEDGER_KAFKA_OPTIONS"] or "{}"),
         topic=given["RLEDGER_TOPIC"] or TOPIC,
         deadletters=given["RLEDGER_DEADLETTERS"] or DEADLETTERS,
+        relayed=given["RLEDGER_LEDGER_TOPIC"] or RELAYED,
         group=given["RLEDGER_GROUP"] or GROUP,
         actor=given["RLEDGER_ACTOR"] or None,
         log=cast("LogFormat", given["RLEDGER_LOG"] or "auto"),

@@ -15,6 +15,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "up": ("up:up", "Everything on this machine, restarted when it dies; --sample for a first look."),
         "consume": ("consume:consume", "Kafka into the ledger, each touchpoint exactly once."),
         "project": ("project:project", "The ledger into the views, as it grows; --once catches up and stops."),
+        "relay": ("relay:relay", "The ledger out to Kafka: every committed event, each once, in order."),
     },
     "Put touchpoints in": {
         "append": ("put:append", "CloudEvents, a JSON line each, from a file or stdin."),
