@@ -16,6 +16,7 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.structs import MemberState, OffsetAndMetadata
 
+from consumers.division import WHOLE, DividedAssignor, Division
 from consumers.records import PartitionRecords
 from schemas.errors import SettingsError
 
@@ -38,6 +39,7 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     session_ms: a consumer not heard of for that long loses its partitions; brokers allow 6,000 and more.
     accept_new_topic: read a topic that was deleted and created again from its beginning, instead of stopping.
     accept_loss: go on from the oldest record there is where the broker lost or deleted records, instead of stopping.
+    division: which partitions are this ledger's, where several share the topic; their consumers need groups of their own.
     client: further options of kafka-python, for TLS and SASL.
     """
 
@@ -48,6 +50,7 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     session_ms: int = 6_000
     accept_new_topic: bool = False
     accept_loss: bool = False
+    division: Division = WHOLE
     client: Mapping[str, Any] = {}
 
 
@@ -100,7 +103,7 @@ class Connection:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed",
-            partition_assignment_strategy=[CooperativeStickyAssignor],
+            partition_assignment_strategy=[CooperativeStickyAssignor if settings.division == WHOLE else DividedAssignor(settings.division)],
             fetch_max_bytes=FETCH_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             metadata_max_age_ms=METADATA_AGE_MS,
@@ -123,9 +126,14 @@ class Connection:
         return base64.urlsafe_b64encode(uuid.bytes).decode().rstrip("=") if uuid and uuid.int else None
 
     @property
+    def partitions(self) -> int:
+        """How many partitions the topic has, of whatever ledger; 0 while the cluster does not know it."""
+        return len(self._manager.cluster.partitions_for_topic(self.topic) or ())
+
+    @property
     def topic_exists(self) -> bool:
         """As of the last metadata, at most five seconds old."""
-        return bool(self._manager.cluster.partitions_for_topic(self.topic))
+        return self.partitions > 0
 
     @property
     def reached(self) -> bool:

@@ -19,6 +19,7 @@ from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata
 
 from consumers.connection import BOOTSTRAP_MS, Connection, KafkaSettings
+from consumers.division import WHOLE
 from consumers.errors import OffsetLostError, ReplacedError, TopicReplacedError
 from consumers.records import Record
 from consumers.source import Batch, Offsets
@@ -53,6 +54,7 @@ class KafkaSource:
         self._expected: dict[int, int | None] = {}  # partition -> the ledger's next offset, once what was polled is appended
         self._topic_id: str | None = None
         self._prefix = ""  # of the streams' names
+        self._marked = settings.division == WHOLE  # whether the ledger keeps which share of the topic is its
         self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
         self._batches = 0  # since the last advisory commit
         self._paused = False
@@ -62,6 +64,7 @@ class KafkaSource:
 
         Raises:
             TopicReplacedError, OffsetLostError: going on would skip records silently.
+            DividedOtherwiseError: going on would split relationships between ledgers.
             ReplacedError: another consumer took our instance name.
             SettingsError: kafka-python does not take an option.
         """
@@ -107,7 +110,10 @@ class KafkaSource:
         )
 
     def acknowledge(self, batch: Batch[Record]) -> None:
+        self._marked = True
         for delivered in batch.delivered:
+            if delivered.stream == self._mark_stream:
+                continue
             partition = int(delivered.stream.rpartition("/")[2])
             self._uncommitted[self._at(partition)] = OffsetAndMetadata(delivered.next, "", -1)
         self._batches += 1
@@ -178,6 +184,7 @@ class KafkaSource:
         others = [name for name in stored if not name.startswith(self._prefix)]
         if others and len(others) == len(stored) and not self._settings.accept_new_topic:
             raise TopicReplacedError(topic, known=others[0].split("/")[3], found=topic_id)
+        self._check_division(connection, whole=bool(stored))
         for partition in sorted(self._fresh):
             expected = stored.get(f"{self._prefix}{partition}")
             try:
@@ -194,6 +201,18 @@ class KafkaSource:
             log.info("partition.assigned", topic=topic, partition=partition, offset=expected)
         self._fresh.clear()
 
+    def _check_division(self, connection: Connection, *, whole: bool) -> None:
+        """Make sure that the ledger keeps the share of the topic it had. ``whole``: it has read the topic before."""
+        kept = self._offsets.next_offsets([self._mark_stream]).get(self._mark_stream)
+        if kept is None and whole:
+            kept = WHOLE.mark
+        self._settings.division.check(self._settings.topic, connection.partitions, kept=kept)
+        self._marked = self._marked or kept is not None
+
+    @property
+    def _mark_stream(self) -> str:
+        return f"division/{self._settings.topic}"
+
     def _resume(self, connection: Connection) -> None:
         if self._paused:
             assigned = connection.consumer.assignment()
@@ -207,6 +226,8 @@ class KafkaSource:
             if at.partition in self._expected:  # else revoked while it was polled
                 messages += records
                 delivered.append(self._deliver(at.partition, records[-1].offset + 1))
+        if delivered and not self._marked:
+            delivered.append(Delivered(self._mark_stream, None, self._settings.division.mark))
         return Batch(messages, tuple(delivered))
 
     def _deliver(self, partition: int, next_: int) -> Delivered:
