@@ -1,19 +1,34 @@
-"""What every benchmark needs: work in processes of its own, with what it cost, and touchpoints to work on."""
+"""What every benchmark needs: work in processes of its own, with what it cost, and figures of several runs made one."""
 
+import logging
 import multiprocessing
+import os
 import resource
+import statistics
+import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
-from schemas.touchpoint import moment
+Figures = dict[str, Any]
+"""What is printed: names and figures, perhaps more of them under a name."""
 
-RELATIONSHIPS = 5_000
-FIRST_US = 1_767_225_600_000_000  # 2026-01-01
-SPREAD_US = 250 * 86_400_000_000  # over so many days
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_started: list[Event] = []  # of this process, where it is a Work's
+PER = 100_000  # events that ``cpu_s_per_100k`` is for
+
+
+def under_way() -> None:
+    """Tell whoever waits for this process that its work proper has begun."""
+    for started in _started:
+        started.set()
 
 
 class Usage(msgspec.Struct):
@@ -24,14 +39,28 @@ class Usage(msgspec.Struct):
 
 
 class Work:
-    """``run(*arguments)`` in a fresh process (spawned, not forked: Kafka's client does not survive a fork)."""
+    """``run(*arguments, **named)`` in a fresh process (spawned, not forked: Kafka's client does not survive a fork)."""
 
-    def __init__(self, run: Callable[..., Any], *arguments: object) -> None:
+    def __init__(self, run: Callable[..., Any], *arguments: object, **named: object) -> None:
         context = multiprocessing.get_context("spawn")
         self._answers, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(target=_work, args=(theirs, run, arguments))
+        self._under_way = context.Event()
+        self._process = context.Process(target=_work, args=(theirs, self._under_way, partial(run, *arguments, **named)))
         self._process.start()
         theirs.close()
+
+    def wait(self) -> None:
+        """Return once the work says that it is ``under_way``, or has ended."""
+        while self._process.is_alive() and not self._under_way.wait(0.1):
+            pass
+
+    @property
+    def rss_mb(self) -> float:
+        """The memory it holds now, in 10^6 bytes; 0 once it has ended."""
+        try:
+            return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
+        except OSError:
+            return 0.0
 
     def result(self) -> tuple[Any, Usage]:
         """What ``run`` returned and what it took. Raises: RuntimeError with its traceback where it failed."""
@@ -45,51 +74,51 @@ class Work:
         return result, usage
 
 
-def _work(answers: Connection, run: Callable[..., Any], arguments: tuple[object, ...]) -> None:
-    before_s = _cpu_s()  # what it took to start and import counts for nobody
+def _work(answers: Connection, started: Event, run: Callable[[], Any]) -> None:
+    _started.append(started)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    before_s = time.process_time()  # what it took to start and import counts for nobody
     try:
-        result, failure = run(*arguments), ""
+        result, failure = run(), ""
     except BaseException:  # noqa: BLE001  # told to whoever waits
         result, failure = None, traceback.format_exc()
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    answers.send((result, Usage(_cpu_s() - before_s, peak_kib * 1024 / 1e6), failure))
+    answers.send((result, Usage(time.process_time() - before_s, peak_kib * 1024 / 1e6), failure))
 
 
-def _cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+def figures(events: int, took_s: float, raw_per_s: float, usages: Sequence[Usage], **more: object) -> Figures:
+    """What every benchmark tells. ``usages``: of our processes; a database or broker of its own is not among them."""
+    per_s = events / took_s
+    return {
+        "events": events,
+        "events_per_s": round(per_s),
+        "raw_per_s": round(raw_per_s),
+        "ratio": round(per_s / raw_per_s, 3),
+        "cpu_s_per_100k": per_100k(sum(usage.cpu_s for usage in usages), events),
+        "peak_rss_mb": round(sum(usage.peak_rss_mb for usage in usages)),
+        **more,
+    }
 
 
-def touchpoints(count: int) -> Iterator[tuple[bytes, bytes]]:
-    """Subject and CloudEvent of ``count`` touchpoints, about 350 bytes each, over ``RELATIONSHIPS`` relationships, in order of time."""
-    for number in range(count):
-        who = number * 7_919 % RELATIONSHIPS  # a prime: neighbours in time are strangers
-        subject, kinds = (b"partner/p%05d" % who, PARTNER) if who % 4 == 0 else (b"customer/c%05d" % who, CUSTOMER)
-        kind, data = kinds[number // RELATIONSHIPS % len(kinds)]
-        time = moment(FIRST_US + number * SPREAD_US // count).isoformat().encode()
-        yield subject, EVENT % (number, kind, subject, time, data.replace(b"#", b"%d" % number))
+def per_100k(cpu_s: float, events: int) -> float:
+    return round(cpu_s * PER / events, 2)
 
 
-EVENT = (
-    b'{"specversion":"1.0","id":"%012d-5f3c-4a1e-9c07-2b6d8e01a4f5","source":"/shop/europe","type":"relationship.%b.v1","subject":"%b",'
-    b'"time":"%b","datacontenttype":"application/json","data":%b}'
-)
-CUSTOMER = (
-    (b"purchase", b'{"order_id":"o-#","amount":{"amount":"129.90","currency":"EUR"},"margin":{"amount":"31.20","currency":"EUR"}}'),
-    (b"delivery", b'{"order_id":"o-#","by":"us","promised_at":"2026-03-01T12:00:00Z","delivered_at":"2026-03-01T10:30:00Z"}'),
-    (b"feedback", b'{"scale":"nps","value":8,"about":"o-#","comment":"arrived in time, well packed, thank you"}'),
-    (b"contact", b'{"channel":"phone","direction":"inbound","response_hours":1.5,"sentiment":0.25}'),
-    (
-        b"payment",
-        b'{"invoice_id":"i-#","by":"them","amount":{"amount":"9.90","currency":"EUR"},"due_on":"2026-03-15","paid_on":"2026-03-12"}',
-    ),
-    (b"complaint", b'{"complaint_id":"k-#","by":"them","severity":"minor","topic":"packaging"}'),
-    (b"purchase", b'{"order_id":"p-#","amount":{"amount":"19.90","currency":"EUR"},"channel":"web","items":[{"sku":"A1","quantity":2}]}'),
-)
-PARTNER = (
-    (b"order-placed", b'{"order_id":"o-#","amount":{"amount":"2400.00","currency":"EUR"},"category":"steel"}'),
-    (b"delivery", b'{"order_id":"o-#","by":"them","promised_at":"2026-03-01T12:00:00Z","delivered_at":"2026-03-02T10:30:00Z"}'),
-    (b"inspection", b'{"lot_id":"l-#","inspected":200,"defective":3}'),
-    (b"rate", b'{"item":"steel-4","unit":"t","rate":{"amount":"480.00","currency":"EUR"},"effective_on":"2026-03-01"}'),
-    (b"request-answered", b'{"request_id":"r-#","by":"them","asked_at":"2026-03-01T08:00:00Z","answered_at":"2026-03-01T15:00:00Z"}'),
-)
+def percentiles(seconds: Sequence[float], prefix: str = "") -> Figures:
+    """The median and the 99th percentile of some times, in milliseconds."""
+    cuts = statistics.quantiles(seconds, n=100)
+    return {f"{prefix}p50_ms": round(cuts[49] * 1e3, 3), f"{prefix}p99_ms": round(cuts[98] * 1e3, 3)}
+
+
+def medians(runs: Sequence[Figures]) -> Figures:
+    """The median of each figure over several runs; what is no figure is that of the first."""
+    made: Figures = {}
+    for name, first in runs[0].items():
+        values = [run[name] for run in runs]
+        if isinstance(first, Mapping):
+            made[name] = medians(values)
+        elif isinstance(first, int | float):
+            made[name] = statistics.median_low(values)  # one that was measured, so that counts stay whole
+        else:
+            made[name] = first
+    return made

@@ -36,6 +36,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("care:doctor", "Check everything, and say what to do."),
         "deadletters": ("letters:deadletters", "What was refused: list, show, correct and replay."),
         "rebuild": ("care:rebuild", "Make a view anew beside the old one, compare, swap."),
+        "bench": ("bench:bench", "How fast all this is here, beside the raw limit."),
         "schema": ("care:schema", "Write the JSON Schemas and the AsyncAPI document."),
     },
 }

@@ -1,0 +1,133 @@
+"""The service's own parts, each as a process runs it, with the moments at which something became durable or visible."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+
+from confluent_kafka import Producer
+
+from benchmarks import measure
+from benchmarks.place import Place
+from benchmarks.touchpoints import batches, number_of, touchpoints
+from consumers import intake
+from consumers.connection import KafkaSettings
+from consumers.kafka import KafkaSource
+from consumers.records import Record
+from consumers.source import Batch
+from ledger.ledger import READ_LIMIT_MAX, Ledger
+from projections.policies import Policies
+from projections.runner import Runner
+from service.clock import now_us
+from service.reading import open_runner, open_views
+from service.stores import open_ledger
+
+HEADERS = (("content-type", b"application/cloudevents+json"),)
+
+
+def publish(brokers: str, topic: str, count: int, *, among: int | None = None, rate: float | None = None) -> list[float]:
+    """Publish touchpoints with librdkafka, the last ``count`` of ``among``, ``rate`` a second; None: as fast as it can.
+
+    Returns: when each was handed over, on the machine's monotonic clock.
+    """
+    among = among or count
+    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 1 if rate else 20, "queue.buffering.max.messages": 200_000})
+    moments: list[float] = []
+    began = time.monotonic()
+    for subject, event in islice(touchpoints(among), among - count, None):
+        while rate and (ahead_s := began + len(moments) / rate - time.monotonic()) > 0:
+            time.sleep(ahead_s)
+        moments.append(time.monotonic())
+        while True:
+            try:
+                producer.produce(topic, event, subject, headers=list(HEADERS))
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    producer.flush()
+    return moments
+
+
+class _Timed(KafkaSource):
+    """Notes when the poll began that brought the first record."""
+
+    started = 0.0
+
+    def poll(self, timeout_ms: int, limit: int) -> Batch[Record]:
+        polling = time.monotonic()
+        batch = super().poll(timeout_ms, limit)
+        self.started = self.started or (polling if batch else 0.0)
+        return batch
+
+
+def consume(place: Place, topic: str, count: int) -> tuple[float, float]:
+    """Intake until the log has ``count`` events. Returns: when the poll began that brought the first record, and when all were durable."""
+    with open_ledger(place.settings) as ledger, closing(_Timed(KafkaSettings(place.kafka, topic, topic), ledger)) as source:
+        intake.run(source, ledger, clock=now_us, stopped=lambda: ledger.head().position >= count)
+        return source.started, time.monotonic()
+
+
+@contextlib.contextmanager
+def worker(place: Place) -> Iterator[tuple[Ledger, Runner]]:
+    """The ledger, and what keeps all its views."""
+    with open_ledger(place.settings) as ledger, closing(open_views(place.settings)) as views:
+        lock = views.try_lock()
+        assert lock is not None, "nobody else keeps views that are just being made"
+        with lock, open_runner(ledger, views, Policies(ledger).in_force) as runner:
+            yield ledger, runner
+
+
+def project(place: Place, count: int, *, tell: bool = False) -> tuple[list[tuple[float, int]], list[int]]:
+    """Keep all views until they have ``count`` events.
+
+    Returns: when each commit was done, and up to which position; with ``tell``, which touchpoint stands at each position.
+    """
+    commits: list[tuple[float, int]] = []
+    with worker(place) as (ledger, runner):
+        while runner.position < count:
+            if runner.run_once():
+                commits.append((time.monotonic(), runner.position))
+                measure.under_way()
+            else:
+                ledger.wait(runner.position, 1.0)
+        return commits, list(_numbers(ledger)) if tell else []
+
+
+def _numbers(ledger: Ledger) -> Iterator[int]:
+    after = 0
+    while batch := ledger.read(after=after, limit=READ_LIMIT_MAX):
+        yield from (number_of(one.event) for one in batch)
+        after = batch[-1].position
+
+
+def fill(place: Place, count: int, relationships: int) -> None:
+    """Append ``count`` touchpoints without Kafka."""
+    with open_ledger(place.settings) as ledger:
+        for batch in batches(touchpoints(count, relationships=relationships)):
+            ledger.append(batch)
+
+
+def append_alone(place: Place, count: int, clients: int) -> tuple[float, list[float]]:
+    """``count`` appends of one touchpoint each, from ``clients`` threads. Returns: seconds in all, and of each append."""
+    events = [event for batch in batches(touchpoints(count)) for event in batch]
+    times: list[float] = []
+
+    def client(number: int) -> None:
+        mine: list[float] = []
+        for event in events[number::clients]:
+            began = time.perf_counter()
+            ledger.append([event])
+            mine.append(time.perf_counter() - began)
+        times.extend(mine)
+
+    with open_ledger(place.settings) as ledger:
+        threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+        began = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return time.perf_counter() - began, times

@@ -1,0 +1,5 @@
+"""The command line, as in ``tests/service``."""
+
+from tests.service.conftest import rledger
+
+__all__ = ["rledger"]
