@@ -6,7 +6,9 @@ Quality 0-100, levels 0-1, null where nothing is known; moments ISO 8601 UTC.
 import msgspec
 
 from projections.relationships import Worth
-from projections.scoring.standing import Reason
+from projections.scoring.phase import Phase
+from projections.scoring.standing import Reason, Standing
+from projections.scoring.turn import Direction
 
 Interval = tuple[float, float]
 
@@ -34,7 +36,7 @@ class Shown(msgspec.Struct, frozen=True):
     quality: float | None
     interval: Interval | None
     trend: float | None
-    standing: str
+    standing: Standing
     reasons: tuple[Reason, ...]
     dimensions: dict[str, Dimension]
     value: Worth | None
@@ -44,6 +46,73 @@ class Shown(msgspec.Struct, frozen=True):
     position: int
     as_of: str
     known_at: str
+
+
+class TurnEvent(msgspec.Struct, frozen=True):
+    """One touchpoint of the week in which it turned."""
+
+    position: int
+    type: str
+    occurred_at: str
+
+
+class Turned(msgspec.Struct, frozen=True):
+    """The day it turned.
+
+    what: the dimension, ``purchases``, or ``everything together``. on: the day (UTC) it most likely began; seen_on: the day it could be
+    seen. events: of the seven days from ``on``, at most twenty.
+    """
+
+    direction: Direction
+    what: str
+    on: str
+    seen_on: str
+    events: tuple[TurnEvent, ...]
+
+
+class CoursePoint(msgspec.Struct, frozen=True):
+    """Quality and its interval at the end of a week."""
+
+    on: str
+    quality: float
+    interval: Interval
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """Another relationship with the same legal party."""
+
+    relationship: str
+    kind: str
+    quality: float | None
+    standing: Standing
+    value: Worth | None
+
+
+class Net(msgspec.Struct, frozen=True):
+    """All relationships with one legal party together.
+
+    quality: the mean, weighted by the evidence of each. standing: the worst of them; an exit is repair while another stands well, for who
+    ends one puts the other at risk. text: what that means.
+    """
+
+    counterparty: str
+    quality: float | None
+    standing: Standing
+    text: str
+    others: tuple[Beside, ...]
+
+
+class Portrait(Shown, frozen=True):
+    """One relationship in full: ``Shown``, and what is told of one alone.
+
+    phase: of Dwyer, Schurr & Oh, for display. turned: None where no turn is seen. course: a point a week, oldest first, a year at most.
+    net: None where no other relationship with the same party is known.
+    """
+
+    phase: Phase
+    turned: Turned | None
+    course: tuple[CoursePoint, ...]
+    net: Net | None
 
 
 class Explained(msgspec.Struct, frozen=True):

@@ -5,15 +5,18 @@ again from the ledger, taking only what had happened by ``as_of`` and only what 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from ledger.ledger import READ_LIMIT_MAX, Ledger
-from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Shown
+from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Portrait, Shown
 from projections.policies import Policies, policy_of
+from projections.portrait import net, portrait
 from projections.projection import Projection
 from projections.relationships import LEVEL_COLUMNS, assess, relationships
+from projections.scoring.course import course
 from projections.scoring.explain import explain
 from projections.scoring.models import Model, models
 from projections.scoring.policy import Policy
@@ -87,6 +90,20 @@ class Reader:
         if row is None:
             raise _unknown(relationship, moments)
         return self._shown(row.state, row.position, moments)
+
+    def portrait(self, relationship: str, moments: Moments) -> Portrait:
+        """One relationship with all that is told of one alone; reads its events, which ``show`` need not.
+
+        Raises:
+            NotFoundError: no touchpoint of it counts.
+        """
+        events = self._events(relationship, moments)
+        state = self._folded(events, moments)
+        shown = self._shown(state, events[-1].position, moments)
+        model, at_us = self._models_at(moments)[state.kind], _moment(moments, state.last_us)
+        party = None if state.profile is None else state.profile.counterparty
+        beside = None if party is None else net(shown, party, list(self._beside(relationship, party, moments)))
+        return portrait(shown, state, model, course(events, model, at_us), events, net=beside)
 
     def list(  # the command's name; the parts of one question
         self,
@@ -196,6 +213,14 @@ class Reader:
         if state is None:
             raise ValueError("a relationship has at least one event")
         return state
+
+    def _beside(self, relationship: str, party: str, moments: Moments) -> Iterator[Shown]:
+        """The other relationships with a legal party, as the views know them, told for the moments asked about."""
+        for row in self.views.select(self._view, where={"counterparty": party}):
+            other = row.row.relationship
+            if other != relationship:
+                with suppress(NotFoundError):  # it had not begun then
+                    yield self.show(other, moments)
 
     def _replayed(self, moments: Moments) -> Iterator[Shown]:
         """Every relationship of the ledger, folded again."""

@@ -104,7 +104,7 @@ def relationships(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "relationships",
-        version=2,
+        version=4,
         policy=policy.digest,
         row=Row,
         state=State,
@@ -112,7 +112,7 @@ def relationships(policy: Policy) -> Projection:
         fold=partial(_fold, by_kind),
         publish=partial(_publish, by_kind),
         ticks=True,
-        index=("standing,quality", "kind,quality", "quality", "segment,quality", "value", "trend"),
+        index=("standing,quality", "kind,quality", "quality", "segment,quality", "value", "trend", "counterparty"),
     )
 
 

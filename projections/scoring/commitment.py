@@ -1,13 +1,14 @@
 """Commitment of a customer: will they buy again, and what they signed and said.
 
 **Purchases** follow a Gamma-Poisson model with forgetting (Harvey & Fernandes 1989, *Time series models for count or qualitative
-observations*): the rate of purchases has the prior Gamma(shape, rate_days); every day with a purchase adds 1 to the shape and every day
-of exposure 1 to the rate, and both fade with one half-life. After each purchase a customer may leave for good, at odds that fall with the
-purchases made (the beta-geometric part of Fader, Hardie & Lee 2005). With D the faded number of purchases, W the faded days since
-the first and V those since the last,
+observations*): the rate of purchases has the prior Gamma(shape, rate_days); every day with another purchase adds 1 to the shape and every
+day of exposure 1 to the rate, and both fade with one half-life. The first purchase starts the clock and says little of the rate: it made
+them a customer (Fader, Hardie & Lee 2005 count repeat purchases alone), so it adds ``first``. After each purchase a customer may leave for
+good, at odds that fall with the purchases made (the beta-geometric part of theirs). With B the faded number of purchases, D the same with
+the first as ``first``, W the faded days since the first and V those since the last,
 
     P(none within the horizon, had they stayed) = ((rate_days + W) / (rate_days + W + horizon)) ** (shape + D)
-    odds of having left = leaving / (1 + D) * ((rate_days + W) / (rate_days + W - V)) ** (shape + D)
+    odds of having left = leaving / (1 + B) * ((rate_days + W) / (rate_days + W - V)) ** (shape + D)
     P(at least one purchase within the horizon) = (1 - P(none, had they stayed)) / (1 + odds of having left).
 
 Not P(alive), which is 1 for every one-time buyer and ranks worse than chance. Contracts, renewals and referrals are ordinary evidence.
@@ -47,8 +48,9 @@ def purchase_probability(purchases: float, days_since_first: float, policy: Purc
         days_since_last: days since the last, 0 to ``days_since_first``.
         policy: half-life, prior, horizon and odds of leaving.
     """
-    shape, rate = policy.shape + purchases, policy.rate_days + _exposure_days(days_since_first, policy)
-    return (1.0 - _none(shape, rate, policy.horizon_days)) / (1.0 + _odds_left(purchases, rate, days_since_last, policy))
+    rate = policy.rate_days + _exposure_days(days_since_first, policy)
+    shape = policy.shape + _counted(purchases, days_since_first, policy)
+    return (1.0 - _none(shape, rate, policy.horizon_days)) / (1.0 + _odds_left(purchases, shape, rate, days_since_last, policy))
 
 
 def outlook(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> Outlook:
@@ -59,13 +61,14 @@ def outlook(purchases: float, days_since_first: float, days_since_last: float, p
     """
     horizon, exposure = policy.horizon_days, _exposure_days(days_since_first, policy)
     rate = policy.rate_days + exposure
-    stayed = 1.0 / (1.0 + _odds_left(purchases, rate, days_since_last, policy))
+    counted = _counted(purchases, days_since_first, policy)
+    stayed = 1.0 / (1.0 + _odds_left(purchases, policy.shape + counted, rate, days_since_last, policy))
     more = 2.0 / (1.0 + exp2(-days_since_first / policy.half_life_days))
-    sure_shape, sure_rate = policy.shape + more * purchases, policy.rate_days + more * exposure
+    sure_shape, sure_rate = policy.shape + more * counted, policy.rate_days + more * exposure
     none = _none(sure_shape, sure_rate, horizon)
     variance = _none(sure_shape, sure_rate, 2.0 * horizon) - none * none
     return Outlook(
-        min(PROBABILITY_MAX, stayed * (1.0 - _none(policy.shape + purchases, rate, horizon))),
+        min(PROBABILITY_MAX, stayed * (1.0 - _none(policy.shape + counted, rate, horizon))),
         stayed * (1.0 - _none(policy.shape, rate, horizon)),
         min(PROBABILITY_MAX, 1.0 - none),
         min(WORTH_MAX, none * (1.0 - none) / variance - 1.0) if variance > 0.0 else WORTH_MAX,
@@ -77,17 +80,22 @@ def _exposure_days(days: float, policy: PurchasesPolicy) -> float:
     return policy.half_life_days / log(2.0) * (1.0 - exp2(-days / policy.half_life_days))
 
 
+def _counted(purchases: float, days_since_first: float, policy: PurchasesPolicy) -> float:
+    """The faded number of purchases, the first of them counted as the policy says."""
+    return max(0.0, purchases - (1.0 - policy.first) * exp2(-days_since_first / policy.half_life_days))
+
+
 def _none(shape: float, rate_days: float, horizon_days: float) -> float:
     """P(none) of a Poisson process whose rate a day is drawn from a Gamma distribution."""
     return exp(-shape * log1p(horizon_days / rate_days))
 
 
-def _odds_left(purchases: float, rate_days: float, days_since_last: float, policy: PurchasesPolicy) -> float:
+def _odds_left(purchases: float, shape: float, rate_days: float, days_since_last: float, policy: PurchasesPolicy) -> float:
     """P(left) / P(stayed), after so many days without a purchase."""
     if policy.leaving == 0.0:
         return 0.0
     quiet = 1.0 - _exposure_days(days_since_last, policy) / rate_days
-    return policy.leaving / (1.0 + purchases) * exp(min(LOG_ODDS_MAX, -(policy.shape + purchases) * log(quiet)))
+    return policy.leaving / (1.0 + purchases) * exp(min(LOG_ODDS_MAX, -shape * log(quiet)))
 
 
 def signed(_: ContractSigned, policy: Policy) -> Evidence:

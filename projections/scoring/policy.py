@@ -158,6 +158,7 @@ class PurchasesPolicy(Section, frozen=True):
     half_life_days: Positive
     shape: Positive
     rate_days: Positive
+    first: Share
     horizon_days: Positive
     weight: Positive
     leaving: Weight = 0.0
@@ -233,6 +234,20 @@ class LeaksPolicy(Section, frozen=True):
     rush_hours: Weight
 
 
+class TurnPolicy(Section, frozen=True):
+    odds: Annotated[float, msgspec.Meta(gt=1)]
+    prior_events: Positive
+    learned: Positive
+    weight_max: Positive
+    trials_min: Positive
+    alarms: Positive
+
+
+class PhasePolicy(Section, frozen=True):
+    exploration_exchanges: Annotated[int, msgspec.Meta(ge=1)]
+    commitment_days: Positive
+
+
 class StandingPolicy(Section, frozen=True):
     evidence_min: Weight
     width_max: Points
@@ -284,6 +299,8 @@ class Policy(Section, frozen=True):
     reputation: ReputationPolicy
     supply: SupplyPolicy
     leaks: LeaksPolicy
+    turn: TurnPolicy
+    phase: PhasePolicy
     standing: Standings
 
     @cached_property

@@ -1,5 +1,6 @@
 """How answers look in a terminal: the card of a relationship, the table of many, the waterfall of an explanation, a history."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from projections.answers import Dimension, ExplainedEvent, Explanation, HistoryLine, Shown
+from projections.answers import Dimension, ExplainedEvent, Explanation, HistoryLine, Portrait, Shown
 from service.cli import drawing, output
 
 CARD_WIDTH = 84
@@ -22,11 +23,11 @@ FIGURE_SHARES = 100.0  # quality is 0-100, a track 0-1
 UNKNOWN = Text("·", style="bright_black")
 
 
-def card(shown: Shown) -> RenderableType:
+def card(shown: Portrait) -> RenderableType:
     """One relationship at a glance."""
     facts = [shown.kind, shown.segment, shown.owner and f"owner {shown.owner}", shown.channel and f"channel {shown.channel}"]
-    parts: list[RenderableType] = [Text(" · ".join(fact for fact in facts if fact), style="bright_black"), "", _verdict(shown), ""]
-    parts += [_dimensions(shown.dimensions), "", _standing(shown), "", _record(shown)]
+    parts: list[RenderableType] = [Text(" · ".join(fact for fact in facts if fact), style="bright_black"), "", _verdict(shown)]
+    parts += [*_course(shown), "", _dimensions(shown.dimensions), "", _standing(shown), "", _record(shown)]
     title = Text.assemble(" ", (shown.name or shown.relationship, "bold"), " ")
     return Panel(
         Group(*parts),
@@ -54,12 +55,39 @@ def _verdict(shown: Shown) -> Table:
     return rows
 
 
-def _standing(shown: Shown) -> Table:
-    """The standing, and its reasons a line each."""
+def _course(shown: Portrait) -> list[RenderableType]:
+    """A stroke a week, and the day it turned with what happened in that week."""
+    parts: list[RenderableType] = []
+    if len(shown.course) > 1:
+        grid = _facts()
+        levels = [point.quality / FIGURE_SHARES for point in shown.course]
+        grid.add_row("course", Text.assemble(drawing.sparkline(levels), (f"  {len(levels)} weeks", "bright_black")))
+        parts.append(grid)
+    if shown.turned is not None:
+        turned, grid = shown.turned, _facts()
+        what = "" if turned.what == "everything together" else f" ({turned.what})"
+        seen = (f", seen on {turned.seen_on}", "bright_black")
+        grid.add_row("turned", Text.assemble(f"{turned.direction} on {turned.on}{what}", seen))
+        happened = Counter(drawing.short(event.type) for event in turned.events)
+        week = ", ".join(f"{count} {name}" if count > 1 else name for name, count in happened.items())
+        grid.add_row("", Text(f"in that week: {week or 'nothing'}", style="bright_black"))
+        parts.append(grid)
+    return parts
+
+
+def _standing(shown: Portrait) -> Table:
+    """The standing, and its reasons a line each; the phase; what else there is with the same party."""
     grid = _facts()
     grid.add_row(Text("STANDING", style="bold"), drawing.standing(shown.standing))
     for reason in shown.reasons:
         grid.add_row("", reason.text)
+    grid.add_row("phase", shown.phase)
+    if shown.net is not None:
+        quality = "" if shown.net.quality is None else f", quality {shown.net.quality:.1f} together"
+        grid.add_row("net", Text.assemble(drawing.standing(shown.net.standing), quality))
+        for other in shown.net.others:
+            grid.add_row("", Text.assemble("also ", other.relationship, ": ", drawing.standing(other.standing)))
+        grid.add_row("", shown.net.text)
     return grid
 
 

@@ -1,11 +1,15 @@
 """Small drawings in text: a level with its interval on a track, a contribution to the left or right, the colours of standings."""
 
+from collections.abc import Sequence
+
 from rich.text import Text
 
 STANDING_STYLES = {"grow": "bold green", "keep": "bold cyan", "repair": "bold yellow", "exit": "bold red", "unproven": "bold bright_black"}
 POOR, FAIR = 0.45, 0.65  # levels below are drawn red, yellow; from there on green
 STEADY = 1.0  # points: a trend smaller than that is drawn level
 TYPE_PREFIX = "relationship."
+STROKES = "▁▂▃▄▅▆▇█"
+SPARK_RANGE_MIN = 0.2  # levels between the foot and the head of a sparkline at least
 
 
 def level_style(level: float) -> str:
@@ -27,6 +31,17 @@ def track(level: float | None, interval: tuple[float, float] | None, width: int)
             line.append("━", style=style)
         else:
             line.append("─", style="bright_black")
+    return line
+
+
+def sparkline(levels: Sequence[float]) -> Text:
+    """Levels from 0 to 1, a stroke each, drawn between the lowest and the highest of them; a change of less than a fifth looks small."""
+    low, high = min(levels), max(levels)
+    room = max(0.0, SPARK_RANGE_MIN - (high - low)) / 2.0
+    low, high = low - room, high + room
+    line = Text()
+    for level in levels:
+        line.append(STROKES[min(int((level - low) / (high - low) * len(STROKES)), len(STROKES) - 1)], style=level_style(level))
     return line
 
 

@@ -30,14 +30,15 @@ rledger show customer/vale-printing
 def show(*, relationship: str, as_of_us: int | None, known_us: int | None, as_json: bool) -> None:
     """One relationship: how good, why, where it is going.
 
-    REL is customer/KEY or partner/KEY. Quality runs from 0 to 100; the thick stretch is where it lies with 90 % probability.
+    REL is customer/KEY or partner/KEY. Quality runs from 0 to 100; the thick stretch is where it lies with 90 % probability. The course has
+    a stroke a week, up to a year.
     """
     with open_reader(configured(), notice=notice) as reader:
-        shown = reader.show(relationship, _asked(as_of_us, known_us))
+        found = reader.portrait(relationship, _asked(as_of_us, known_us))
     if as_json:
-        output.json_lines([shown])
+        output.json_lines([found])
     else:
-        output.console().print(cards.card(shown))
+        output.console().print(cards.card(found))
 
 
 @click.command(

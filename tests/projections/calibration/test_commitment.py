@@ -19,7 +19,7 @@ ORDER = c.Purchase("o1", c.Money("10.00", "EUR"))
 def test_without_forgetting_it_is_bg_nbd(  # noqa: PLR0917  # hypothesis gives them by place
     repeats: int, last: float, more: float, shape: float, rate: float, leaving: float, horizon: float
 ) -> None:
-    policy = PurchasesPolicy(half_life_days=1e9, shape=shape, rate_days=rate, horizon_days=horizon, weight=1, leaving=leaving)
+    policy = PurchasesPolicy(half_life_days=1e9, shape=shape, rate_days=rate, first=1, horizon_days=horizon, weight=1, leaving=leaving)
     history = bgnbd.History(repeats, last, last + more)
     oracle = bgnbd.purchase_probability(history, horizon, bgnbd.Parameters(shape, rate, leaving, 2.0))
     assert purchase_probability(repeats, last + more, policy, days_since_last=more) == pytest.approx(oracle, rel=1e-4, abs=1e-9)
@@ -27,7 +27,7 @@ def test_without_forgetting_it_is_bg_nbd(  # noqa: PLR0917  # hypothesis gives t
 
 @given(st.floats(0, 300), st.floats(0, 3000), st.floats(0, 1), st.floats(20, 1e6), st.floats(0, 3))
 def test_every_history_has_an_outlook(purchases: float, since_first: float, share: float, half_life: float, leaving: float) -> None:
-    policy = PurchasesPolicy(half_life_days=half_life, shape=0.25, rate_days=60, horizon_days=90, weight=6, leaving=leaving)
+    policy = PurchasesPolicy(half_life_days=half_life, shape=0.25, rate_days=60, first=0.2, horizon_days=90, weight=6, leaving=leaving)
     found = outlook(purchases, since_first, since_first * share, policy)
     assert 0 <= found.silent <= found.probability + 1e-12
     assert found.probability < 1

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from projections.relationships import Row
@@ -21,7 +22,7 @@ from tests.projections.calibration.populations import (
     published,
     purchases,
 )
-from tests.projections.events import DAY, MODELS
+from tests.projections.events import DAY, MODELS, POLICY
 
 WEEKS = 39.0  # watched before the split, and after it
 
@@ -71,6 +72,25 @@ def test_the_commitment_level_tells_who_buys_again_better_than_plain_counts(sour
         for baseline in (tried.plain["recency"], tried.model):
             assert found > auc(baseline, tried.later)
             assert stats.spearmanr(tried.level, tried.later).statistic > stats.spearmanr(baseline, tried.later).statistic
+
+
+@pytest.mark.parametrize("source", ["simulated", *(["cdnow"] if CDNOW.exists() else [])])
+@pytest.mark.parametrize("days", [30, 90, 270])
+def test_from_the_first_purchase_on_the_level_is_a_better_chance_than_the_share_of_all(source: str, days: int) -> None:
+    customers = cdnow() if source == "cdnow" else buyers(PUBLISHED, 3000, split_us=CDNOW_SPLIT, weeks=WEEKS, seed=3)
+    moment_us = (min(bought.times[0] for bought in customers.values()) // DAY + days) * DAY
+    until_us = moment_us + int(POLICY.purchases.horizon_days) * DAY
+    known = {name: Bought([at for at in times if at < moment_us], amounts) for name, (times, amounts) in customers.items()}
+    known = {name: Bought(times, amounts[: len(times)]) for name, (times, amounts) in known.items() if times}
+    rows: dict[str, Row] = published(purchases(known), moment_us)
+    chance = np.array([rows[name].level_commitment for name in known], dtype=float)
+    bought = np.array([any(moment_us <= at < until_us for at in customers[name].times) for name in known])
+    assert log_loss(chance, bought) < log_loss(np.full(len(bought), bought.mean()), bought)
+    assert chance.mean() == pytest.approx(bought.mean(), abs=0.05)
+
+
+def log_loss(chance: Floats, happened: NDArray[np.bool_]) -> float:
+    return float(-np.log(np.where(happened, chance, 1.0 - chance)).mean())
 
 
 def test_where_reliability_drifts_the_delivery_level_tells_who_delivers_on_time_better_than_the_past_mean() -> None:
