@@ -14,7 +14,8 @@ from benchmarks import parts
 from benchmarks.measure import Figures, Work, figures, percentiles
 from benchmarks.place import Place
 from benchmarks.touchpoints import batches, touchpoints
-from projections.queries import Moments, Reader
+from projections.moments import Moments
+from projections.queries import Reader
 from projections.scoring.policy_file import shipped
 from service.clock import now_us
 from service.reading import open_views

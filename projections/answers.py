@@ -5,6 +5,7 @@ Quality 0-100, levels 0-1, null where nothing is known; moments ISO 8601 UTC.
 
 import msgspec
 
+from projections.corrections import Corrected
 from projections.relationships import Worth
 from projections.scoring.phase import Phase
 from projections.scoring.standing import Reason, Standing
@@ -126,8 +127,8 @@ class Explained(msgspec.Struct, frozen=True):
     policy: str
 
 
-class ExplainedEvent(msgspec.Struct, frozen=True):
-    """One event's part, in points of quality."""
+class ExplainedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event's part, in points of quality. ``corrected``: what became of it; one that was withdrawn counts for nothing."""
 
     position: int
     source: str
@@ -137,6 +138,7 @@ class ExplainedEvent(msgspec.Struct, frozen=True):
     contribution: float
     effect: float
     dimensions: dict[str, float]
+    corrected: Corrected | None = None
 
 
 class Others(msgspec.Struct, frozen=True):
@@ -153,10 +155,15 @@ class Explanation(msgspec.Struct, frozen=True):
     others: Others
 
 
-class HistoryLine(msgspec.Struct, frozen=True):
-    """One recorded event; ``event`` is the CloudEvent as it was stored."""
+class HistoryLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One recorded event; ``event`` is the CloudEvent as it was stored.
+
+    corrected: what became of a touchpoint. corrects: of a correction, the position of the touchpoint it is about.
+    """
 
     position: int
     version: int
     recorded_at: str
     event: msgspec.Raw
+    corrected: Corrected | None = None
+    corrects: int | None = None

@@ -79,6 +79,11 @@ class Corrections:
         now: Literal["withdrawn", "replaced"] = "withdrawn" if correction.data.replacement is None else "replaced"
         return Corrected(correction.position, now, correction.data.reason)
 
+    def is_withdrawn(self, event: Recorded) -> bool:
+        """Whether a touchpoint no longer counts."""
+        became = self.of(event)
+        return became is not None and became.now == "withdrawn"
+
     def corrects(self, correction: Recorded) -> int | None:
         """Position of the touchpoint a correction is about; None where it is about none."""
         return self._names.get(correction.position)

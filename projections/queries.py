@@ -4,18 +4,21 @@ Without ``as_of`` and ``known_at`` a question is answered from the views, evalua
 again from the ledger, taking only what had happened by ``as_of`` and only what was recorded by ``known_at``.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from ledger.ledger import READ_LIMIT_MAX, Ledger
+from ledger.ledger import Ledger
 from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Portrait, Shown
+from projections.corrections import Corrections
+from projections.moments import Moments
 from projections.policies import Policies, policy_of
 from projections.portrait import net, portrait
 from projections.projection import Projection
 from projections.relationships import LEVEL_COLUMNS, assess, relationships
+from projections.replay import Replay, Side
 from projections.scoring.course import course
 from projections.scoring.explain import explain
 from projections.scoring.models import Model, models
@@ -28,36 +31,16 @@ from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored, iso
 
 SORTS = ("quality", "trend", "value", "name", "segment", "standing", "evidence", "events", "first_at", "last_at", *LEVEL_COLUMNS)
 """Columns ``list`` can sort by."""
+EMPTY: Mapping[str, float] = {}
 
 
-class Moments(msgspec.Struct, frozen=True):
-    """Which moment is asked about.
+class _Known(msgspec.Struct, frozen=True):
+    """What is known of a relationship at a moment: the events that count, those that were withdrawn, and the newest position."""
 
-    now_us: this moment. as_of_us: only what had happened by then counts. known_us: only what was recorded by then counts.
-    """
-
-    now_us: int
-    as_of_us: int | None = None
-    known_us: int | None = None
-
-    @property
-    def past(self) -> bool:
-        """Whether the views cannot answer and the ledger must be folded again."""
-        return self.as_of_us is not None or self.known_us is not None
-
-    @property
-    def at_us(self) -> int:
-        return self.now_us if self.as_of_us is None else self.as_of_us
-
-    @property
-    def knowledge_us(self) -> int:
-        return self.now_us if self.known_us is None else self.known_us
-
-    def counts(self, event: Recorded) -> bool:
-        """Whether an event had happened and was known."""
-        return (self.as_of_us is None or event.occurred_us <= self.as_of_us) and (
-            self.known_us is None or event.recorded_us <= self.known_us
-        )
+    events: list[Recorded]
+    withdrawn: list[Recorded]
+    corrections: Corrections
+    position: int
 
 
 class Reader:
@@ -84,8 +67,8 @@ class Reader:
             NotFoundError: no touchpoint of it counts.
         """
         if moments.past:
-            events = self._events(relationship, moments)
-            return self._shown(self._folded(events, moments), events[-1].position, moments)
+            known = self._known(relationship, moments)
+            return self._shown(self._folded(known.events, moments), known.position, moments)
         row = self.views.get(self._view, relationship)
         if row is None:
             raise _unknown(relationship, moments)
@@ -97,9 +80,10 @@ class Reader:
         Raises:
             NotFoundError: no touchpoint of it counts.
         """
-        events = self._events(relationship, moments)
+        known = self._known(relationship, moments)
+        events = known.events
         state = self._folded(events, moments)
-        shown = self._shown(state, events[-1].position, moments)
+        shown = self._shown(state, known.position, moments)
         model, at_us = self._models_at(moments)[state.kind], _moment(moments, state.last_us)
         party = None if state.profile is None else state.profile.counterparty
         beside = None if party is None else net(shown, party, list(self._beside(relationship, party, moments)))
@@ -127,7 +111,8 @@ class Reader:
             raise SettingsError(f"cannot sort by {sort!r}: expected one of {', '.join(SORTS)}")
         where = {"kind": kind, "standing": standing, "segment": segment}
         if moments.past:
-            found = list(self._replayed(moments))
+            replayed = self._replay(relationships(self.policy_at(moments)), moments).rows()
+            found = [self._shown(one.state, one.position, moments) for _, (one,) in replayed if one is not None]
         else:
             asked = {column: value for column, value in where.items() if value is not None}
             rows = self.views.select(self._view, where=asked, order_by=sort, descending=descending, limit=limit or None, state=True)
@@ -140,29 +125,19 @@ class Reader:
         return ordered[:limit] if limit else ordered
 
     def explain(self, relationship: str, moments: Moments) -> Explanation:
-        """The events behind a score, the largest contribution first.
+        """The events behind a score, the largest contribution first; those that were withdrawn last, for nothing.
 
         Raises:
             NotFoundError: no touchpoint of it counts.
         """
-        events = self._events(relationship, moments)
-        shown = self._shown(self._folded(events, moments), events[-1].position, moments)
+        known = self._known(relationship, moments)
+        events = known.events
+        shown = self._shown(self._folded(events, moments), known.position, moments)
         parts = explain(events, self._models_at(moments)[shown.kind], _moment(moments, max(event.occurred_us for event in events)))
         head = Explained(relationship, shown.quality, shown.interval, round(parts.base, 4), shown.as_of, self.policy_at(moments).version)
-        lines = tuple(
-            ExplainedEvent(
-                part.event.position,
-                part.event.source,
-                part.event.id,
-                part.event.type,
-                iso(part.event.occurred_us),
-                round(part.contribution, 4),
-                round(part.effect, 4),
-                {name: round(points, 4) for name, points in part.dimensions.items()},
-            )
-            for part in parts.parts
-        )
-        return Explanation(head, lines, Others(round(parts.others, 4)))
+        lines = [_explained(part.event, known.corrections, part.contribution, part.effect, part.dimensions) for part in parts.parts]
+        lines += [_explained(event, known.corrections) for event in known.withdrawn]
+        return Explanation(head, tuple(lines), Others(round(parts.others, 4)))
 
     def history(self, relationship: str, moments: Moments, *, limit: int = 0) -> Sequence[HistoryLine]:
         """The newest ``limit`` (0: all) recorded events, oldest first.
@@ -171,25 +146,23 @@ class Reader:
             NotFoundError: no touchpoint of it counts.
         """
         stored = self._ledger.history(relationship)
-        if moments.past:
-            stored = [one for one in stored if moments.counts(recorded(one))]
-        if not stored:
+        events = [recorded(one) for one in stored]
+        corrections = Corrections(event for event in events if moments.knew(event.recorded_us))
+        lines = [
+            _line(one, event, corrections) for one, event in zip(stored, events, strict=True) if not moments.past or moments.counts(event)
+        ]
+        if not lines:
             raise _unknown(relationship, moments)
-        return [HistoryLine(one.position, one.version, iso(one.recorded_us), _one_line(one)) for one in stored[-limit:]]
+        return lines[-limit:]
 
     def columns(self, projection: Projection, names: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
         """Some public columns of every row of a view, in no order, and after them the moment (microseconds UTC) they are true for."""
         if not moments.past:
             yield from self.views.columns(projection, names)
             return
-        states: dict[str, Any] = {}
-        for event in self._log(moments):
-            key = projection.key(event)
-            if key is not None:
-                states[key] = projection.fold(states.get(key), event)
-        for state in states.values():
-            if state is not None:
-                row = projection.publish(state, moments.at_us)
+        for _, (found,) in self._replay(projection, moments).rows():
+            if found is not None:
+                row = projection.publish(found.state, moments.at_us)
                 yield (*(getattr(row, name) for name in names), moments.at_us)
 
     def _models_at(self, moments: Moments) -> dict[str, Model]:
@@ -198,11 +171,17 @@ class Reader:
             self._models[policy.digest] = models(policy)
         return self._models[policy.digest]
 
-    def _events(self, relationship: str, moments: Moments) -> Sequence[Recorded]:
-        events = [event for one in self._ledger.history(relationship) if moments.counts(event := recorded(one))]
+    def _replay(self, projection: Projection, moments: Moments) -> Replay:
+        return Replay(self._ledger, [Side(projection, moments)], upto=self._ledger.head().position, hashed=False)
+
+    def _known(self, relationship: str, moments: Moments) -> _Known:
+        known = [event for one in self._ledger.history(relationship) if moments.knew(one.recorded_us) and (event := recorded(one))]
+        corrections = Corrections(known)
+        events = [event for event in corrections.counting(known) if moments.happened(event)]
         if not events or relationship == LEDGER_SUBJECT:
             raise _unknown(relationship, moments)
-        return events
+        withdrawn = [event for event in known if moments.happened(event) and corrections.is_withdrawn(event)]
+        return _Known(events, withdrawn, corrections, max(events[-1].position, corrections.upto[0]))
 
     def _folded(self, events: Iterable[Recorded], moments: Moments) -> State:
         state: State | None = None
@@ -221,27 +200,6 @@ class Reader:
             if other != relationship:
                 with suppress(NotFoundError):  # it had not begun then
                     yield self.show(other, moments)
-
-    def _replayed(self, moments: Moments) -> Iterator[Shown]:
-        """Every relationship of the ledger, folded again."""
-        states: dict[str, tuple[State, int]] = {}
-        by_kind = self._models_at(moments)
-        for event in self._log(moments):
-            model = by_kind[event.relationship.partition("/")[0]]
-            state = states[event.relationship][0] if event.relationship in states else empty(event.relationship, model)
-            states[event.relationship] = fold(state, event, model, moments.at_us), event.position
-        for state, position in states.values():
-            yield self._shown(state, position, moments)
-
-    def _log(self, moments: Moments) -> Iterator[Recorded]:
-        after = 0
-        while batch := self._ledger.read(after=after, limit=READ_LIMIT_MAX):
-            for one in batch:
-                if one.recorded_us > moments.knowledge_us and moments.known_us is not None:
-                    return  # recorded_us never goes backwards
-                if one.relationship != LEDGER_SUBJECT and moments.counts(event := recorded(one)):
-                    yield event
-            after = batch[-1].position
 
     def _shown(self, state: State, position: int, moments: Moments) -> Shown:
         model = self._models_at(moments)[state.kind]
@@ -296,6 +254,27 @@ def _sort_figure(shown: Shown, sort: str) -> float | str | None:
         dimension = shown.dimensions.get(sort.removeprefix("level_"))
         return None if dimension is None else dimension.level
     return getattr(shown, sort)  # type: ignore[no-any-return]
+
+
+def _explained(
+    event: Recorded, corrections: Corrections, contribution: float = 0.0, effect: float = 0.0, dimensions: Mapping[str, float] = EMPTY
+) -> ExplainedEvent:
+    return ExplainedEvent(
+        event.position,
+        event.source,
+        event.id,
+        event.type,
+        iso(event.occurred_us),
+        round(contribution, 4),
+        round(effect, 4),
+        {name: round(points, 4) for name, points in dimensions.items()},
+        corrections.of(event),
+    )
+
+
+def _line(stored: Stored, event: Recorded, corrections: Corrections) -> HistoryLine:
+    told = corrections.of(event), corrections.corrects(event)
+    return HistoryLine(stored.position, stored.version, iso(stored.recorded_us), _one_line(stored), *told)
 
 
 def _one_line(stored: Stored) -> msgspec.Raw:

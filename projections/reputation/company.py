@@ -15,7 +15,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from projections.answers import Interval
-from projections.queries import Moments, Reader
+from projections.moments import Moments
+from projections.queries import Reader
 from projections.reputation.conduct import COLUMNS
 from projections.reputation.parties import parties
 from projections.reputation.pool import Array, Pool, limit, pooled, spread

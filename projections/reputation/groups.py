@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 
 from projections.answers import Interval
+from projections.moments import Moments
 from projections.months import month_name, month_of, month_start
-from projections.queries import Moments, Reader
+from projections.queries import Reader
 from projections.reputation.company import FOR, drivers, leveled
 from projections.reputation.parties import by_month, parties
 from projections.reputation.pool import Array, limit, pooled

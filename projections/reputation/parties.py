@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from projections.moments import Moments
 from projections.months import month_number
-from projections.queries import Moments, Reader
+from projections.queries import Reader
 from projections.reputation.conduct import COLUMNS, reputation
 from projections.reputation.pool import Array
 from projections.scoring.policy import Policy

@@ -141,8 +141,9 @@ def waterfall(explanation: Explanation, limit: int) -> RenderableType:
     head = explanation.head
     if head.quality is None:
         return Text(f"nothing is known of {head.relationship} yet: none of its touchpoints is evidence")
-    told = explanation.events[:limit] if limit else explanation.events
-    rest = explanation.events[len(told) :]
+    counting = [event for event in explanation.events if event.corrected is None or event.corrected.now != "withdrawn"]
+    told = counting[:limit] if limit else counting
+    rest = counting[len(told) :]
     largest = max((abs(event.contribution) for event in told), default=0.0)
     rows = output.table(
         ("points", "right"), ("", "left"), ("what", "left"), ("when", "left"), ("without it", "right"), ("position", "right")
@@ -158,7 +159,8 @@ def waterfall(explanation: Explanation, limit: int) -> RenderableType:
         rows.add_row(f"{explanation.others.others:+.2f}", "", Text("silence since, and what no single event did", style="bright_black"))
     rows.add_row(Text(f"{head.quality:.2f}", style="bold"), "", Text("quality", style="bold"), head.as_of[:10])
     foot = Text(f"policy {head.policy}; without it: the score had this touchpoint never happened", style="bright_black")
-    return Group(Text(head.relationship, style="bold"), "", rows, "", foot)
+    corrected = [Text(_became(event), style="bright_black") for event in explanation.events if event.corrected is not None]
+    return Group(Text(head.relationship, style="bold"), "", rows, "", *corrected, foot)
 
 
 def _part(event: ExplainedEvent, quality: float, largest: float) -> list[RenderableType]:
@@ -168,6 +170,14 @@ def _part(event: ExplainedEvent, quality: float, largest: float) -> list[Rendera
     style = "green" if event.contribution > 0 else "red"
     points = Text(f"{event.contribution:+.2f}", style=style)
     return [points, bar, what, event.occurred_at[:10], f"{quality - event.effect:.2f}", f"{event.position:,}"]
+
+
+def _became(event: ExplainedEvent) -> str:
+    """What a correction made of an event that is explained."""
+    assert event.corrected is not None  # noqa: S101  # asked for no other
+    nothing = " and counts for nothing" if event.corrected.now == "withdrawn" else ""
+    what = f"the {drawing.short(event.type)} at position {event.position:,} was {event.corrected.now}{nothing}"
+    return f"{what}: {event.corrected.reason} (position {event.corrected.position:,})"
 
 
 class _Event(msgspec.Struct):
@@ -187,9 +197,16 @@ def events(lines: Sequence[HistoryLine]) -> Table:
     for line in lines:
         event = msgspec.json.decode(line.event, type=_Event)
         moments = drawing.minute(event.time), drawing.minute(line.recorded_at)
-        data = Text(drawing.brief(event.data), style="bright_black")
+        data = Text.assemble((_corrected(line), "yellow"), (drawing.brief(event.data), "bright_black"))
         rows.add_row(f"{line.position:,}", *moments, drawing.short(event.type), event.source, event.id, data)
     return rows
+
+
+def _corrected(line: HistoryLine) -> str:
+    """What a row of history says of corrections."""
+    if line.corrected is not None:
+        return f"{line.corrected.now} by {line.corrected.position:,}  "
+    return "" if line.corrects is None else f"corrects {line.corrects:,}  "
 
 
 def _measures() -> Table:

@@ -12,7 +12,7 @@ from rich.text import Text
 from projections.deals.effects import Balance
 from projections.deals.evaluate import Between, Evaluation, Figure, Verdict, evaluate
 from projections.deals.proposal import DealError, Proposal, decode
-from projections.queries import Moments
+from projections.moments import Moments
 from projections.scoring.models import Model, models
 from service.cli import FailedError, output
 from service.cli.options import as_json, configured, example, notice

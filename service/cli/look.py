@@ -2,7 +2,8 @@
 
 import click
 
-from projections.queries import SORTS, Moments
+from projections.moments import Moments
+from projections.queries import SORTS
 from projections.scoring.standing import STANDINGS
 from service.cli import cards, output
 from service.cli.options import as_json, configured, example, moments, notice

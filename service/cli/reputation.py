@@ -8,7 +8,7 @@ from rich.console import Group as Lines
 from rich.console import RenderableType
 from rich.text import Text
 
-from projections.queries import Moments
+from projections.moments import Moments
 from projections.reputation.company import Company, Driver, company
 from projections.reputation.groups import Group, groups
 from service.cli import drawing, output

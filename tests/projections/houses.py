@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ledger.ledger import Ledger
+from projections.moments import Moments
 from projections.projection import Projection
-from projections.queries import Moments, Reader
+from projections.queries import Reader
 from projections.registry import projections
 from projections.runner import Runner
 from projections.scoring.policy import Policy

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projections.moments import Moments
 from projections.policies import Policies, adoption_id
-from projections.queries import Moments, Reader
+from projections.queries import Reader
 from projections.rebuild import stale
 from projections.registry import projections
 from projections.runner import Runner

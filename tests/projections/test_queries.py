@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from projections.answers import Shown
-from projections.queries import SORTS, Moments
+from projections.moments import Moments
+from projections.queries import SORTS
 from schemas.cloudevents import touchpoint
 from schemas.errors import NotFoundError, SettingsError
 from schemas.touchpoint import Touchpoint, iso

@@ -6,8 +6,8 @@ from functools import cache
 import msgspec
 import pytest
 
+from projections.moments import Moments
 from projections.months import month_number, month_start
-from projections.queries import Moments
 from projections.reputation.company import Company, company
 from projections.reputation.groups import By, groups
 from schemas import catalogue as c
