@@ -34,7 +34,7 @@ class Row(msgspec.Struct, frozen=True):
     compensation_currency: str | None
 
 
-class Told(msgspec.Struct, frozen=True, order=True, array_like=True):
+class Told(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """When something happened, by whose word; the smallest holds."""
 
     occurred_us: int
@@ -42,7 +42,7 @@ class Told(msgspec.Struct, frozen=True, order=True, array_like=True):
     id: str
 
 
-class State(msgspec.Struct):
+class State(msgspec.Struct, gc=False):
     """What is known of one complaint."""
 
     relationship: str
@@ -104,6 +104,7 @@ COMPLAINTS = Projection(
     row=Row,
     state=State,
     key=key,
+    takes=frozenset({Complaint, ComplaintResolved}),
     fold=fold,
     publish=publish,
     index=("relationship", "status,opened_at", "status,severity"),

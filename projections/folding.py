@@ -49,6 +49,7 @@ class Folding:
         self.table = table
         self._cached_rows, self._deferred = cached_rows, deferred
         self._key, self._fold, self._publish = table.projection.key, table.projection.fold, table.projection.publish
+        self._takes = table.projection.takes
         self.reset(parked=(), stored=False)
 
     def reset(self, *, parked: Sequence[str], stored: bool) -> None:
@@ -66,6 +67,10 @@ class Folding:
         self.failed.add(relationship)
         self._waiting.add(relationship)
 
+    def takes(self, type_: type) -> bool:
+        """Whether events with such data are for this projection."""
+        return self._takes is None or type_ in self._takes
+
     def fold(self, writer: Writer, events: Sequence[Recorded]) -> None:
         """Fold ``events``, in order, all that do not wait."""
         keys = self._keys(events)
@@ -73,7 +78,7 @@ class Folding:
             self._load(writer, keys)
         states, touched, waiting, fold = self.states, self.touched, self._waiting, self._fold
         for key, event in zip(keys, events, strict=True):
-            if key is None or event.relationship in waiting:
+            if key is None or (waiting and event.relationship in waiting):
                 continue
             try:
                 states[key] = fold(states.get(key), event)

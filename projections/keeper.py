@@ -177,10 +177,22 @@ class Keeper:
         corrected = {stored.relationship for stored in chunk if stored.type == CORRECTION}
         self._corrected |= corrected
         events = self._decoded(chunk)
-        for folding in self._foldings:
+        for folding, wanted in zip(self._foldings, self._wanted(events), strict=True):
             for relationship in corrected:
                 folding.fail(relationship)
-            folding.fold(self.writer, events)
+            folding.fold(self.writer, wanted)
+
+    def _wanted(self, events: Sequence[Recorded]) -> list[list[Recorded]]:
+        """What each folding takes of ``events``: one look at the type of each, however many projections there are."""
+        wanted: list[list[Recorded]] = [[] for _ in self._foldings]
+        takers: dict[type, list[Callable[[Recorded], None]]] = {}
+        for event in events:
+            type_ = type(event.data)
+            if type_ not in takers:
+                takers[type_] = [some.append for some, folding in zip(wanted, self._foldings, strict=True) if folding.takes(type_)]
+            for take in takers[type_]:
+                take(event)
+        return wanted
 
     def _decoded(self, chunk: Sequence[Stored]) -> list[Recorded]:
         """The events of ``chunk`` that can be read; the relationships of the others are set aside and park there."""

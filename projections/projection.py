@@ -24,6 +24,7 @@ class Projection(msgspec.Struct, frozen=True):
     state: a Struct encoded (msgspec MessagePack) in the column ``state``.
     key: the event's row, or None when the event is not for this projection. A row belongs to the event's relationship: its key is the
         relationship, or the relationship, ``#`` and more.
+    takes: the types of data that may have a key, so that the runner need not ask for those of others; None: any, also unknown ones.
     fold: the state after the event; takes None for a new key; returns None to remove the row.
     publish: the public row of a state, as evaluated at a moment (microseconds UTC). Pure: the same state and moment, the same row.
     ticks: whether the close of a day publishes every row again (its figures fade with time).
@@ -37,6 +38,7 @@ class Projection(msgspec.Struct, frozen=True):
     key: Callable[[Recorded], str | None]
     fold: Callable[[Any, Recorded], Any]
     publish: Callable[[Any, int], msgspec.Struct]
+    takes: frozenset[type] | None = None
     ticks: bool = False
     policy: str = ""
     index: tuple[str, ...] = ()

@@ -121,8 +121,9 @@ def _key(event: Recorded) -> str | None:
 
 
 def _fold(by_kind: dict[str, Model], state: State | None, event: Recorded) -> State:
-    model = by_kind[event.relationship.partition("/")[0]]
-    return fold(empty(event.relationship, model) if state is None else state, event, model, event.recorded_us)
+    if state is None:
+        state = empty(event.relationship, by_kind[event.relationship.partition("/")[0]])
+    return fold(state, event, by_kind[state.kind], event.recorded_us)
 
 
 def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:

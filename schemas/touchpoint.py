@@ -39,7 +39,7 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     event: bytes
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """A stored event, decoded and upcast to the newest version of its type; what folds take.
 
     ``data`` is the catalogue's struct for ``type``, or None for a type this version does not know.

@@ -20,14 +20,14 @@ from schemas.touchpoint import Recorded, microseconds
 MILLION = 1e6
 
 
-class Ordered(msgspec.Struct, array_like=True):
+class Ordered(msgspec.Struct, array_like=True, gc=False):
     """What was ordered in one currency: ``amount`` in units of it."""
 
     orders: int = 0
     amount: float = 0.0
 
 
-class Card(msgspec.Struct, array_like=True):
+class Card(msgspec.Struct, array_like=True, gc=False):
     """The table's columns, and the state: a partner's month.
 
     ordered: by currency [orders, amount]. on_time: delivered by the moment promised; in_full: nothing missing that was promised; otif:
@@ -81,6 +81,7 @@ def scorecards(policy: Policy) -> Projection:
         row=Card,
         state=Card,
         key=_key,
+        takes=frozenset(_COUNTED),
         fold=partial(_fold, policy),
         publish=_publish,
         index=("relationship,month", "month"),

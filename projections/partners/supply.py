@@ -24,7 +24,7 @@ DISRUPTIONS_KEPT = 24  # the newest
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
-class RateTold(msgspec.Struct, array_like=True, frozen=True):
+class RateTold(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A rate from a day (proleptic ordinal) on. Amounts are in units of ``currency`` for one ``unit``; ``quantity`` it was agreed for."""
 
     effective_day: int
@@ -36,7 +36,7 @@ class RateTold(msgspec.Struct, array_like=True, frozen=True):
     quantity: float | None = None
 
 
-class ItemKept(msgspec.Struct, array_like=True):
+class ItemKept(msgspec.Struct, array_like=True, gc=False):
     """``place``: in the order of hashes. ``bought``: by currency and month [quantity, amount paid]."""
 
     place: int
@@ -44,7 +44,7 @@ class ItemKept(msgspec.Struct, array_like=True):
     bought: dict[str, dict[int, list[float]]] = {}
 
 
-class ContractKept(msgspec.Struct, array_like=True):
+class ContractKept(msgspec.Struct, array_like=True, gc=False):
     """``terms``: each signing and renewal, when it happened and the day (proleptic ordinal) it set as the end."""
 
     place: int
@@ -52,7 +52,7 @@ class ContractKept(msgspec.Struct, array_like=True):
     automatic: bool = False  # it goes on by itself: nobody can be late
 
 
-class State(msgspec.Struct, array_like=True):
+class State(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of a partner. ``categories``: the newest word on how many other sources there are."""
 
     relationship: str
@@ -112,6 +112,7 @@ def supply(policy: Policy) -> Projection:
         row=Row,
         state=State,
         key=_key,
+        takes=_TYPES,
         fold=partial(_fold, policy),
         publish=partial(_publish, policy),
         index=("segment",),

@@ -25,7 +25,7 @@ DIGITS = 6  # of events of evidence
 MONTHS_SLACK = 12  # months remembered beyond those shown before they are added together
 
 
-class Sums(msgspec.Struct, array_like=True):
+class Sums(msgspec.Struct, array_like=True, gc=False):
     """``topics``: for topic i evidence for us at 2 i and against at 2 i + 1, forward-decayed. ``months``: the same over all topics."""
 
     topics: list[float]
@@ -62,7 +62,7 @@ class Sums(msgspec.Struct, array_like=True):
         return type(self)(self.topics.copy(), {month: pair.copy() for month, pair in self.months.items()})
 
 
-class State(msgspec.Struct, array_like=True):
+class State(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of our conduct in one relationship. ``cases`` are not in ``sums`` until they are settled."""
 
     relationship: str
@@ -127,6 +127,7 @@ def reputation(policy: Policy) -> Projection:
         row=Row,
         state=State,
         key=_key,
+        takes=frozenset(_WHOSE),
         fold=partial(_fold, policy),
         publish=partial(_publish, policy),
         ticks=True,  # open complaints and overdue promises weigh more every day

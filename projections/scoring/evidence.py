@@ -10,8 +10,8 @@ the peers' mean m (Josang & Ismail 2002).
 """
 
 from math import exp2
-from typing import NamedTuple
 
+import msgspec
 from scipy.special import betaincinv
 
 DAY_US = 86_400_000_000
@@ -19,7 +19,7 @@ HOUR_US = 3_600_000_000
 LANDMARK_US = 1_577_836_800_000_000  # 2020-01-01
 
 
-class Evidence(NamedTuple):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """What one touchpoint says about one dimension: events of evidence for and against, and whether it was our own conduct."""
 
     plus: float

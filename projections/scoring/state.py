@@ -24,7 +24,7 @@ WORD_BITS = 64
 RECENT_MAX = 1024  # entries of ``recent`` before those no longer needed are dropped; they are harmless until then
 
 
-class Spending(msgspec.Struct, array_like=True):
+class Spending(msgspec.Struct, array_like=True, gc=False):
     """Money of one currency. Amounts are forward-decayed by the policy's value half-life, in units of the currency."""
 
     count: int = 0
@@ -33,7 +33,7 @@ class Spending(msgspec.Struct, array_like=True):
     margins: int = 0  # of ``count``, how many told their margin
 
 
-class State(msgspec.Struct, array_like=True):
+class State(msgspec.Struct, array_like=True, gc=False):
     """All that scoring remembers of a relationship. Moments are microseconds UTC, None where nothing of the kind happened."""
 
     relationship: str
@@ -154,15 +154,18 @@ def _recent(at: int, recent_from: int) -> int | None:
 
 
 def _add_evidence(state: State, number: int, evidence: Evidence, factor: float, day: int | None) -> None:
-    plus, minus, ours = evidence
-    slot = SLOTS * number
-    if plus:
-        _add(state, slot, plus * factor, day)
-    if minus:
-        _add(state, slot + 1, minus * factor, day)
-        if ours:
-            _add(state, slot + 2, minus * factor, day)
-    _add(state, slot + 3, (plus + minus) * factor * factor, day)
+    plus, minus, all_ = evidence.plus * factor, evidence.minus * factor, (evidence.plus + evidence.minus) * factor * factor
+    ours = minus if evidence.ours else 0.0
+    sums, slot = state.sums, SLOTS * number
+    sums[slot] += plus
+    sums[slot + 1] += minus
+    sums[slot + 2] += ours
+    sums[slot + 3] += all_
+    if day is not None:
+        recent = state.recent
+        for key, amount in enumerate((plus, minus, ours, all_), day << SLOT_BITS | slot):
+            if amount:
+                recent[key] = recent.get(key, 0.0) + amount
 
 
 def _add(state: State, slot: int, amount: float, day: int | None) -> None:

@@ -31,7 +31,7 @@ class Qualification(CaseBase, tag=5):
         known = [word for word in self.words if word[0].at_us <= moment_us]
         if not known:
             return []
-        (at_us, tie), alternatives = known[-1]
+        at, alternatives = known[-1]
         rule = policy.exposure
-        plus, minus, ours = graded(rule.qualified_weight, 1.0 / (1.0 + alternatives / rule.alternatives_half))
-        return [Item("exposure", at_us, at_us, plus, minus, ours, tie)]
+        found = graded(rule.qualified_weight, 1.0 / (1.0 + alternatives / rule.alternatives_half))
+        return [Item("exposure", at.at_us, at.at_us, found.plus, found.minus, found.ours, at.tie)]

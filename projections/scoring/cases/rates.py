@@ -9,7 +9,7 @@ from schemas.catalogue import Rate
 from schemas.touchpoint import Recorded
 
 
-class RateMark(msgspec.Struct, array_like=True, frozen=True, order=True):
+class RateMark(msgspec.Struct, array_like=True, frozen=True, order=True, gc=False):
     """One rate. Ordered by the day it takes effect, then by its touchpoint."""
 
     effective_day: int  # proleptic ordinal
@@ -58,6 +58,6 @@ class Rates(CaseBase, tag=4):
                 reference = before.rate
             before = rate
             if reference:
-                plus, minus, ours = cost.against(rate.rate, reference, policy.rate)
-                items.append(Item("cost", rate.mark.at_us, rate.mark.at_us, plus, minus, ours, rate.mark.tie))
+                found = cost.against(rate.rate, reference, policy.rate)
+                items.append(Item("cost", rate.mark.at_us, rate.mark.at_us, found.plus, found.minus, found.ours, rate.mark.tie))
         return items
