@@ -34,6 +34,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "deal": ("deal:deal", "A proposed deal, judged from both sides before it is signed."),
     },
     "Look after": {
+        "policy": ("policy:policy", "The numbers behind every score: show, check, diff, adopt, simulate."),
         "doctor": ("care:doctor", "Check everything, and say what to do."),
         "deadletters": ("letters:deadletters", "What was refused: list, show, correct and replay."),
         "rebuild": ("care:rebuild", "Make a view anew beside the old one, compare, swap."),
