@@ -35,6 +35,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look after": {
         "policy": ("policy:policy", "The numbers behind every score: show, check, diff, adopt, simulate."),
+        "calibrate": ("calibrate:calibrate", "Fit the policy to this ledger, test it out of sample, propose one."),
         "doctor": ("care:doctor", "Check everything, and say what to do."),
         "deadletters": ("letters:deadletters", "What was refused: list, show, correct and replay."),
         "rebuild": ("care:rebuild", "Make a view anew beside the old one, compare, swap."),

@@ -11,8 +11,8 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from projections.moments import Moments
 from projections.policies import Adoption, Policies, policy_of, text_of
-from projections.queries import Moments
 from projections.scoring.policy import Policy
 from projections.scoring.policy_file import PolicyError, Read, numbers, read, shipped
 from projections.simulation import Compared, Simulation, simulate

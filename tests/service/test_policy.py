@@ -163,3 +163,30 @@ def test_a_worker_follows_an_adoption_by_itself_and_goes_on(rledger: Rledger, ha
     eventually(lambda: rledger.json("show", "customer/acme")[0]["events"] == 2)
     assert rledger.json("explain", "customer/acme")[0]["policy"] == "second"
     assert worker.poll() is None
+
+
+def test_what_is_calibrated_can_be_adopted_as_it_is_written(rledger: Rledger, sampled: Rledger, tmp_path: Path) -> None:
+    path = tmp_path / "calibrated.toml"
+    (found,) = sampled.json("calibrate", "--write", str(path))
+    assert found["proposed"] == f"{shipped().version}-calibrated-{found['until']}"
+    plain = ["recency", "frequency", "past mean"]
+    for kind, predictors in (("customers", [*plain[:2], "RFM", plain[2]]), ("partners", plain)):
+        assert [one["name"] for one in found[kind]["predictors"]] == ["calibrated", "in force", *predictors]
+    assert rledger.json("policy", "check", str(path))[0]["missing"] == []
+    rledger("append", "-", stdin=purchase(1))
+    assert adopted(rledger, str(path))["version"] == found["proposed"]
+    changes = [{"number": one["number"], "before": one["before"], "after": one["after"]} for one in found["changes"]]
+    assert sorted(rledger.json("policy", "diff"), key=str) == sorted(changes, key=str)
+
+
+def test_calibration_says_that_there_is_too_little(rledger: Rledger, tmp_path: Path) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    done = rledger("calibrate")
+    assert done.returncode == 1
+    assert "either part must be longer than the 90 days" in done.stderr
+    rledger("append", "-", stdin=purchase(2, time="2025-01-01T00:00:00Z"))
+    done = rledger("calibrate", "--until", "2025-10-31", "--write", str(tmp_path / "none.toml"))
+    assert done.returncode == 0, done.stderr
+    assert "1 customers with a purchase before the split, 50 needed" in done.stdout
+    assert "nothing was written" in done.stdout
+    assert not (tmp_path / "none.toml").exists()
