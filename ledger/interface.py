@@ -80,6 +80,15 @@ class Tree(msgspec.Struct, frozen=True):
     root: bytes
 
 
+class KeptCheckpoint(msgspec.Struct, frozen=True):
+    """A signed checkpoint that was seen, as it came: our own, or the same with cosignatures of witnesses."""
+
+    number: int  # counts from 1
+    size: int  # of its tree
+    kept_us: int
+    note: bytes
+
+
 class Head(msgspec.Struct, frozen=True):
     """The end of the log. ``position`` 0 and ``recorded_us`` 0: empty."""
 

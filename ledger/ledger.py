@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from ledger.check import Problem, problems
 from ledger.gather import Gatherer
-from ledger.interface import Appended, DeadLetter, Delivered, Head, KeptLetter, LetterFor, Refused, Tree
+from ledger.interface import Appended, DeadLetter, Delivered, Head, KeptCheckpoint, KeptLetter, LetterFor, Refused, Tree
 from ledger.plan import Request
 from ledger.recorder import LedgerRecorder
 from ledger.sqlite import SQLiteLedgerRecorder
@@ -137,6 +137,14 @@ class Ledger:
         if letter is None:
             raise NotFoundError(f"there is no dead letter {number}; `rledger deadletters list` shows them")
         return letter
+
+    def keep_checkpoint(self, size: int, note: bytes) -> None:
+        """Keep a signed checkpoint that was seen, for ever: what the log must agree with from now on."""
+        self.recorder.keep_checkpoint(size, note)
+
+    def checkpoints(self, *, newest: int | None = None) -> list[KeptCheckpoint]:
+        """Every checkpoint kept, the newest first; ``newest``: that many at most."""
+        return self.recorder.checkpoints(newest)
 
     def wait(self, after: int, timeout_s: float) -> bool:
         """Wait until the log is longer than ``after``, whoever makes it so; False after ``timeout_s`` seconds."""

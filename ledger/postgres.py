@@ -10,6 +10,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, LiteralString
 
 import eventsourcing.persistence
@@ -20,7 +21,7 @@ from psycopg.rows import tuple_row
 from ledger import letters
 from ledger import postgres_schema as schema
 from ledger.check import Findings
-from ledger.interface import Head, KeptLetter, Tree
+from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
 from ledger.plan import Known, Outcome, Plan, Request, plan
 from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
 from ledger.proof.merkle import Frontier
@@ -109,6 +110,16 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
                 writer.close()
         return self._writer is not None
 
+    def keep_checkpoint(self, size: int, note: bytes) -> None:
+        if self._read_only:
+            raise ValueError(f"{self.place} was opened read-only")
+        with self._telling(), closing(connect(self._conninfo)) as connection, connection.transaction():
+            connection.execute("LOCK TABLE ledger.checkpoints IN EXCLUSIVE MODE")
+            connection.execute(
+                "INSERT INTO ledger.checkpoints SELECT coalesce(max(number), 0) + 1, %s, %s, %s FROM ledger.checkpoints",
+                (size, self._clock(), note),
+            )
+
     # Reading
 
     def head(self) -> Head:
@@ -170,6 +181,11 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             cursor.execute("SELECT * FROM ledger.dead_letters WHERE number = %s", (number,))
             row = cursor.fetchone()
             return None if row is None else letters.from_row(*row)
+
+    def checkpoints(self, newest: int | None) -> list[KeptCheckpoint]:
+        with self._reading() as cursor:
+            cursor.execute("SELECT * FROM ledger.checkpoints ORDER BY number DESC LIMIT %s", (newest,))
+            return list(itertools.starmap(KeptCheckpoint, cursor.fetchall()))
 
     def wait_beyond(self, after: int, timeout_s: float) -> bool:
         """Wait until the log is longer than ``after``; woken by the commit that makes it so, or within ``POLL_S``."""

@@ -11,7 +11,7 @@ from typing import Any
 from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
 
 from ledger.check import Findings
-from ledger.interface import Head, KeptLetter, Tree
+from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
 from ledger.plan import Outcome, Request
 from schemas.touchpoint import Stored
 
@@ -53,6 +53,12 @@ class LedgerRecorder(ABC):
 
     @abstractmethod
     def dead_letter(self, number: int) -> KeptLetter | None: ...
+
+    @abstractmethod
+    def keep_checkpoint(self, size: int, note: bytes) -> None: ...
+
+    @abstractmethod
+    def checkpoints(self, newest: int | None) -> list[KeptCheckpoint]: ...
 
     @abstractmethod
     def wait_beyond(self, after: int, timeout_s: float) -> bool: ...

@@ -23,7 +23,7 @@ from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRec
 from ledger import letters
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
-from ledger.interface import Head, KeptLetter, Tree
+from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
 from ledger.plan import Known, Outcome, Plan, Request, plan
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
@@ -88,6 +88,14 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
                 self._grown.notify_all()
         return made.outcomes
 
+    def keep_checkpoint(self, size: int, note: bytes) -> None:
+        if self._writer is None:
+            raise ValueError(f"{self.path} was opened read-only")
+        with self._writing, self._telling(), self._transaction(self._writer) as writer:
+            writer.execute(
+                "INSERT INTO checkpoints SELECT coalesce(max(number), 0) + 1, ?, ?, ? FROM checkpoints", (size, self._clock(), note)
+            )
+
     # Reading
 
     def head(self) -> Head:
@@ -142,6 +150,11 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         with self._reading() as reader:
             row = reader.execute("SELECT * FROM dead_letters WHERE number = ?", (number,)).fetchone()
             return None if row is None else letters.from_row(*row)
+
+    def checkpoints(self, newest: int | None) -> list[KeptCheckpoint]:
+        with self._reading() as reader:
+            rows = reader.execute("SELECT * FROM checkpoints ORDER BY number DESC LIMIT ?", (-1 if newest is None else newest,))
+            return list(itertools.starmap(KeptCheckpoint, rows))
 
     def wait_beyond(self, after: int, timeout_s: float) -> bool:
         """Wait until the log is longer than ``after``; woken at once by this process, within ``POLL_MAX_S`` by another."""

@@ -31,7 +31,7 @@ class Variable(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True):
     """Everything the environment decides. ``kafka`` None: no broker. ``kafka_options``: of kafka-python, for TLS and SASL.
 
-    ``actor`` None: whoever is logged in.
+    ``actor`` None: whoever is logged in. ``anchor`` None: nowhere.
     """
 
     data: Path
@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True):
     relayed: str
     group: str
     actor: str | None
+    anchor: str | None
     log: LogFormat
     log_level: LogLevel
 
@@ -65,6 +66,7 @@ GROUP = "rledger"
 
 _matches_brokers = re.compile(r"[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*").fullmatch
 _matches_kafka_name = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch  # Kafka's own rule for topics, good for groups too
+_matches_anchor = re.compile(r"kafka:[A-Za-z0-9._-]{1,249}|(?!kafka:).+").fullmatch
 _matches_store = re.compile(r"sqlite:///.+|postgres(ql)?://.+").fullmatch
 
 VARIABLES = (
@@ -89,6 +91,7 @@ VARIABLES = (
     ),
     Variable("RLEDGER_GROUP", "consumers of one group share the partitions", GROUP, "a Kafka group name", _matches_kafka_name),
     Variable("RLEDGER_ACTOR", "who acts, as recorded with what is done to the ledger", "the login name", "a name", str),
+    Variable("RLEDGER_ANCHOR", "where signed checkpoints go besides", "nowhere", "a file, or kafka:TOPIC", _matches_anchor),
     Variable(
         "RLEDGER_LOG",
         "how log lines look, on stderr",
@@ -124,6 +127,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         relayed=given["RLEDGER_LEDGER_TOPIC"] or RELAYED,
         group=given["RLEDGER_GROUP"] or GROUP,
         actor=given["RLEDGER_ACTOR"] or None,
+        anchor=given["RLEDGER_ANCHOR"] or None,
         log=cast("LogFormat", given["RLEDGER_LOG"] or "auto"),
         log_level=cast("LogLevel", given["RLEDGER_LOG_LEVEL"] or "info"),
     )

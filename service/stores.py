@@ -20,6 +20,19 @@ def open_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
 
 def views_path(settings: Settings) -> Path:
     """Where the views stand: ``views.db`` beside a SQLite ledger, else in the data folder."""
+    return _beside(settings) / "views.db"
+
+
+def tiles_path(settings: Settings) -> Path:
+    """The folder of the tree's tiles, beside the views."""
+    return _beside(settings) / "tiles"
+
+
+def keys_path(settings: Settings) -> Path:
+    """The folder of private keys, in the data folder of whoever signs."""
+    return settings.data / "keys"
+
+
+def _beside(settings: Settings) -> Path:
     store = urlsplit(settings.store)
-    folder = Path(unquote(store.path[1:])).parent if store.scheme == "sqlite" else settings.data
-    return folder / "views.db"
+    return Path(unquote(store.path[1:])).parent if store.scheme == "sqlite" else settings.data

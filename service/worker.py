@@ -1,4 +1,4 @@
-"""The projection worker: the ledger into the views, one worker at a time, and every day closed."""
+"""The projection worker: the ledger into the views and tiles, one worker at a time, and every day closed and its log signed."""
 
 import time
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from projections.scoring.policy_file import PolicyError
 from projections.stores.interface import Lock
 from projections.views import PolicySupersededError, Views
 from schemas.errors import StoreUnavailableError
+from service.audit.schedule import Sealer
 from service.clock import now_us
 from service.days import DayCloser
 from service.reading import open_runner, open_views
@@ -32,11 +33,11 @@ def project(settings: Settings, stopped: Callable[[], bool]) -> None:
         if lock is None:
             return
         with lock:
-            days, policies, position = DayCloser(ledger), Policies(ledger), 0
+            days, policies, sealer, position = DayCloser(ledger), Policies(ledger), Sealer(settings, ledger), 0
             log.info("worker.started")
             while not stopped():
                 try:
-                    position = _follow(ledger, views, policies, days, stopped)
+                    position = _follow(ledger, views, policies, (days, sealer), stopped)
                 except PolicySupersededError as error:
                     log.info("policy.superseded", view=error.view)
                 except PolicyError as error:
@@ -45,7 +46,7 @@ def project(settings: Settings, stopped: Callable[[], bool]) -> None:
             log.info("worker.stopped", position=position)
 
 
-def _follow(ledger: Ledger, views: Views, policies: Policies, days: DayCloser, stopped: Callable[[], bool]) -> int:
+def _follow(ledger: Ledger, views: Views, policies: Policies, daily: tuple[DayCloser, Sealer], stopped: Callable[[], bool]) -> int:
     """Keep the views under the policy in force until ``stopped`` or another one is adopted; first rebuild those that follow another one.
 
     Returns: the position reached.
@@ -54,6 +55,7 @@ def _follow(ledger: Ledger, views: Views, policies: Policies, days: DayCloser, s
         PolicySupersededError: another process made the views under another policy.
         PolicyError: this program cannot follow the policy in force.
     """
+    days, sealer = daily
     policies.refresh()
     adopted, policy = policies.newest, policies.in_force
     log.info("policy.followed", version=policy.version, digest=policy.digest)
@@ -64,7 +66,8 @@ def _follow(ledger: Ledger, views: Views, policies: Policies, days: DayCloser, s
                 if policies.newest is not adopted:
                     break
                 days.close(now_us())
-                if not runner.run_once():
+                folded = runner.run_once()
+                if not sealer.step(now_us(), idle=not folded) and not folded:
                     ledger.wait(runner.position, WAIT_S)
             except PolicySupersededError:
                 raise

@@ -51,6 +51,7 @@ from schemas.catalogue.own import (
     ExchangeRate,
     Exported,
     PolicyAdopted,
+    SigningKeyAdopted,
     SubjectErased,
     TouchpointRef,
 )
@@ -135,6 +136,7 @@ _TYPES: tuple[tuple[str, Shape, tuple[Kind, ...]], ...] = (
     ("ledger.correction.v1", Correction, _BOTH),
     ("ledger.subject-erased.v1", SubjectErased, _BOTH),
     ("ledger.policy-adopted.v1", PolicyAdopted, _NONE),
+    ("ledger.signing-key-adopted.v1", SigningKeyAdopted, _NONE),
     ("ledger.exchange-rate.v1", ExchangeRate, _NONE),
     ("ledger.day-closed.v1", DayClosed, _NONE),
     ("ledger.alert-acknowledged.v1", AlertAcknowledged, _BOTH),
@@ -207,6 +209,7 @@ __all__ = [
     "Return",
     "Severity",
     "SignedMoney",
+    "SigningKeyAdopted",
     "SoldItem",
     "Span",
     "SubjectErased",

@@ -135,6 +135,10 @@ EXAMPLES: dict[type[Data], dict[str, Any]] = {
     },
     own.SubjectErased: {"reason": "request under GDPR article 17"},
     own.PolicyAdopted: {"version": "2026-1", "policy": 'version = "2026-1"\n', "reason": "first calibration"},
+    own.SigningKeyAdopted: {
+        "vkey": "ledger.example/sales+1c684f94+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
+        "reason": "the first checkpoint",
+    },
     own.ExchangeRate: {"base": "USD", "quote": "EUR", "rate": "0.9215", "effective_on": "2026-03-02", "origin": "ECB"},
     own.DayClosed: {"day": "2026-03-02"},
     own.AlertAcknowledged: {"alert_id": "overdue:C-7", "note": "called them"},

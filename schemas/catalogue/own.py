@@ -40,6 +40,14 @@ class PolicyAdopted(Data, frozen=True):
     reason: str | None = None
 
 
+class SigningKeyAdopted(Data, frozen=True):
+    """From here on checkpoints are signed with this key, and with no earlier one."""
+
+    vkey: Annotated[str, doc("the C2SP verifier key, which is public")]
+    replaces: Annotated[str | None, doc("the verifier key it takes the place of")] = None
+    reason: str | None = None
+
+
 class ExchangeRate(Data, frozen=True):
     """What one unit of a currency was worth in another, from a day on."""
 

@@ -33,6 +33,12 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Decide": {
         "deal": ("deal:deal", "A proposed deal, judged from both sides before it is signed."),
     },
+    "Prove": {
+        "checkpoint": ("proofs:checkpoint", "Sign the log as it is now: the signed note, or the verifier key."),
+        "prove": ("proofs:prove", "That an event is in the log, or that the log only grew since a checkpoint."),
+        "keys": ("keys:keys", "The keys that sign checkpoints: list, rotate."),
+        "witness": ("keys:witness", "Cosign another's log, if it only grew."),
+    },
     "Look after": {
         "policy": ("policy:policy", "The numbers behind every score: show, check, diff, adopt, simulate."),
         "calibrate": ("calibrate:calibrate", "Fit the policy to this ledger, test it out of sample, propose one."),

@@ -49,6 +49,7 @@ OWN_TYPES = {
     "ledger.correction.v1",
     "ledger.subject-erased.v1",
     "ledger.policy-adopted.v1",
+    "ledger.signing-key-adopted.v1",
     "ledger.exchange-rate.v1",
     "ledger.day-closed.v1",
     "ledger.alert-acknowledged.v1",

@@ -1,0 +1,114 @@
+"""``checkpoint``, ``prove``: what an auditor takes away, to be verified without us."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.keys import VerifierKey
+from ledger.proof.note import Note
+from service.audit.checkpoints import Checkpoints
+from service.audit.proofs import prove_growth, prove_record, read_checkpoint
+from service.cli import output
+from service.cli.options import as_json, configured, example, notice
+from service.clock import now_us
+from service.stores import open_ledger
+
+
+@click.command(
+    epilog=example("""
+rledger checkpoint > 2026-11-24.checkpoint
+  rledger checkpoint --vkey
+  rledger checkpoint --cosignature witnessed --witness witness.example/audit+5a3b21f0+BKp...
+"""),
+)
+@click.option("--vkey", "only_vkey", is_flag=True, help="Print the verifier key that signs, and nothing else.")
+@click.option(
+    "--cosignature",
+    type=click.File("rb"),
+    help="Add a witness's signature lines (-: stdin) to the newest checkpoint; needs --witness.",
+)
+@click.option("--witness", "witnesses", multiple=True, metavar="VKEY", help="The verifier key of a witness that cosigned; repeat for more.")
+@as_json
+def checkpoint(*, only_vkey: bool, cosignature: BinaryIO | None, witnesses: tuple[str, ...], as_json: bool) -> None:
+    """Sign the log as it is now, and print the signed note. Keep it where the ledger's keeper cannot change it.
+
+    The worker makes one a day. RLEDGER_ANCHOR names a file or a Kafka topic that each goes to as well. The first makes the signing key.
+    """
+    if (cosignature is None) != (not witnesses):
+        raise click.UsageError("--cosignature and --witness go together")
+    settings = configured()
+    with open_ledger(settings) as ledger:
+        checkpoints = Checkpoints.of(settings, ledger)
+        if only_vkey:
+            click.echo(str(checkpoints.keys.signer(now_us()).key))
+            return
+        if cosignature is None:
+            note = checkpoints.make(now_us(), lambda done: notice(f"hashed {done:,} events") if done % 1_048_576 == 0 else None)
+        else:
+            note = checkpoints.cosign(cosignature.read(), [VerifierKey.parse(vkey) for vkey in witnesses])
+    _print(note, checkpoints.keys.adopted()[-1].vkey, as_json=as_json)
+
+
+def _print(note: Note, vkey: VerifierKey, *, as_json: bool) -> None:
+    if not as_json:
+        click.echo(note.encode(), nl=False)
+        return
+    signed = Checkpoint.parse(note.text)
+    root = base64.b64encode(signed.root).decode()
+    output.json_lines([{"origin": signed.origin, "size": signed.size, "root": root, "vkey": str(vkey), "note": note.encode().decode()}])
+
+
+@click.command(
+    epilog=example("""
+rledger prove 4711 --output proofs
+  rledger prove --from 2026-01-01.checkpoint --output proofs
+  rledger prove --from 0 | rledger witness cosign audit.witness
+"""),
+)
+@click.argument("position", type=click.IntRange(min=1), required=False)
+@click.option("--from", "old", metavar="CHECKPOINT", help="Prove that the log continues this checkpoint: a file, or the size of one.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder for the files; by default this one, and --from prints its proof.",
+)
+@as_json
+def prove(*, position: int | None, old: str | None, output: Path | None, as_json: bool) -> None:
+    """Prove that the event at POSITION is in the log, or that the log only grew since a checkpoint.
+
+    Writes POSITION.tlog-proof and POSITION.leaf, the event's exact bytes, for bin/verify-ledger or any C2SP tool.
+    """
+    if (position is None) == (old is None):
+        raise click.UsageError("give either POSITION or --from CHECKPOINT")
+    settings = configured()
+    with open_ledger(settings) as ledger:
+        checkpoints = Checkpoints.of(settings, ledger)
+        if position is not None:
+            record, leaf = prove_record(checkpoints, position, now_us())
+            files = {f"{position}.tlog-proof": record.encode(), f"{position}.leaf": leaf}
+        else:
+            growth = prove_growth(checkpoints, _old(old or ""), now_us()).encode()
+            if output is None and not as_json:
+                click.echo(growth, nl=False)
+                return
+            files = {f"from-{growth.split()[1].decode()}.proof": growth}
+    _write(files, output or Path(), as_json=as_json)
+
+
+def _old(given: str) -> Checkpoint | int:
+    return int(given) if given.isascii() and given.isdigit() else read_checkpoint(Path(given))
+
+
+def _write(files: dict[str, bytes], folder: Path, *, as_json: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    paths: Sequence[str] = [str(folder / name) for name in files]
+    if as_json:
+        output.json_lines([{"files": paths}])
+    else:
+        click.echo("\n".join(paths))
