@@ -1,6 +1,9 @@
 """Every view there is."""
 
 from projections.complaints import COMPLAINTS
+from projections.deals.contracts import CONTRACTS
+from projections.deals.negotiations import NEGOTIATIONS
+from projections.partners.rates import RATES
 from projections.partners.scorecards import scorecards
 from projections.partners.supply import supply
 from projections.projection import Projection
@@ -11,4 +14,4 @@ from projections.scoring.policy import Policy
 
 def projections(policy: Policy) -> tuple[Projection, ...]:
     """All projections, under one policy."""
-    return relationships(policy), COMPLAINTS, reputation(policy), scorecards(policy), supply(policy)
+    return relationships(policy), COMPLAINTS, reputation(policy), scorecards(policy), supply(policy), CONTRACTS, NEGOTIATIONS, RATES
