@@ -3,6 +3,7 @@
 The fold keeps a small state (``scoring/state.py``); ``publish`` is a pure function of that state and a moment.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -87,15 +88,14 @@ def assess(state: State, model: Model, moment_us: int) -> Assessed:
     if now.evidence <= 0.0:
         standing, reasons = classify(now, Facts(), model)
         return Assessed(None, None, standing, reasons, worth, len(complaints))
-    trend, before = None, None
+    trend, then = None, None
     then_us = (moment_us // DAY_US - model.policy.model.trend_days) * DAY_US
     if state.first_us < then_us:
-        then = figures(state, model, then_us)
-        if then.evidence > 0.0:
-            trend = now.quality - then.quality
-            before, _ = classify(then, Facts(), model)
-    conflict = sum(case.weight(moment_us, model.policy) for case in complaints)
-    standing, reasons = classify(now, Facts(trend, conflict, state.actions, _silence(state, model, moment_us)), model, before)
+        found = figures(state, model, then_us)
+        if found.evidence > 0.0:
+            trend, then = now.quality - found.quality, found
+    facts = Facts(trend, _conflict(complaints, model, moment_us), state.actions, *_silence(state, model, moment_us))
+    standing, reasons = classify(now, facts, model, then)
     return Assessed(now, trend, standing, reasons, worth, len(complaints))
 
 
@@ -104,7 +104,7 @@ def relationships(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "relationships",
-        version=4,
+        version=5,
         policy=policy.digest,
         row=Row,
         state=State,
@@ -165,12 +165,23 @@ def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
 LEVEL_COLUMNS = tuple(name for name in Row.__struct_fields__ if name.startswith("level_"))
 
 
-def _silence(state: State, model: Model, moment_us: int) -> float | None:
-    """Days since the last purchase over the mean days between purchases."""
+def _conflict(complaints: Sequence[ComplaintCase], model: Model, moment_us: int) -> float:
+    """Events of evidence in complaints that have stood open for the policy's days: one that is settled at once changes no standing."""
+    since_us = moment_us - model.standing.conflict_days * DAY_US
+    return sum(case.weight(moment_us, model.policy) for case in complaints if case.opened is not None and case.opened.at_us <= since_us)
+
+
+def _silence(state: State, model: Model, moment_us: int) -> tuple[float | None, float]:
+    """The chance of a gap as long as the open one, and how many days that has lasted.
+
+    Purchases at random at a rate that is learned from the gaps so far: the predictive distribution of the next gap is a Lomax
+    (Pareto II) one, with as many gaps as there were for its shape and the days they took for its scale.
+    """
     first, last = state.first_bought, state.last_bought
     if first is None or last is None or state.purchases < model.standing.rhythm_min or last <= first:
-        return None
-    return (moment_us / DAY_US - last) * (state.purchases - 1) / (last - first)
+        return None, 0.0
+    days = max(0.0, moment_us / DAY_US - last)
+    return ((last - first) / (last - first + days)) ** (state.purchases - 1), days
 
 
 def _worth(state: State, model: Model, moment_us: int) -> Worth | None:

@@ -28,8 +28,9 @@ def delivery(data: Delivery, policy: Policy) -> Evidence | None:
 
 
 def information(data: Information, policy: Policy) -> Evidence | None:
-    """Information supplied on request: the hours it took."""
+    """Information supplied on request: the hours it took beyond what is usual."""
     if data.requested_at is None:
         return None
-    hours = max(0, microseconds(data.supplied_at) - microseconds(data.requested_at)) / HOUR_US
+    hours = (microseconds(data.supplied_at) - microseconds(data.requested_at)) / HOUR_US
+    hours = max(0.0, hours - policy.information.due_hours)
     return graded(policy.information.weight, 2.0 ** (-hours / policy.information.half_hours))

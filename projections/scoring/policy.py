@@ -120,6 +120,7 @@ class InspectionPolicy(Section, frozen=True):
 class InformationPolicy(Section, frozen=True):
     weight: Weight
     refuted_weight: Weight
+    due_hours: Weight
     half_hours: Positive
 
 
@@ -256,9 +257,14 @@ class StandingPolicy(Section, frozen=True):
     exit: Points
     exit_evidence_min: Weight
     turn: Points
+    net_loss: OpenShare
+    hopeless: Share
     conflict: Weight
+    conflict_days: Weight
     weak_gap: Share
-    silence: Positive
+    unequal: Share
+    exposed: Share
+    silence: OpenShare
     rhythm_min: Annotated[int, msgspec.Meta(ge=2)]
     margin: Points
 

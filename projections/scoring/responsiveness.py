@@ -17,15 +17,16 @@ def our_answer(data: RequestAnswered, policy: Policy) -> Evidence | None:
 
 
 def quote(data: Quote, policy: Policy) -> Evidence:
-    """Answered in time is worth 1, late what its hours past the due time (or since asked) leave, never answered nothing."""
+    """Being in time, by the due time where one was set, is half of it, how fast the other half; never answered is nothing."""
     rule = policy.response
     if data.answered_at is None:
         return Evidence(0.0, rule.unanswered_weight)
     if data.declined:
         return graded(rule.weight, rule.declined_level)
-    since = data.asked_at if data.due_at is None else data.due_at
-    hours = max(0, microseconds(data.answered_at) - microseconds(since)) / HOUR_US
-    return graded(rule.weight, 2.0 ** (-hours / rule.half_hours))
+    answered_us, asked_us = microseconds(data.answered_at), microseconds(data.asked_at)
+    due_us = asked_us if data.due_at is None else microseconds(data.due_at)
+    worth = (2.0 ** (-max(0, answered_us - since_us) / HOUR_US / rule.half_hours) for since_us in (asked_us, due_us))
+    return graded(rule.weight, sum(worth) / 2.0)
 
 
 def contact(data: Contact, policy: Policy) -> Evidence | None:

@@ -1,10 +1,11 @@
 """Standing: what should be done with a relationship, with the rule, figure and threshold of every reason.
 
-``unproven`` too little is known; ``exit`` the whole interval is poor, on enough evidence, and repair was tried; ``repair`` worth saving
-and can be improved; ``grow`` good and not falling; ``keep`` the rest. Exit is a proposal to a person, never automatic.
+``unproven`` too little is known; ``exit`` harmful (costs more than it brings, the whole interval poor, or a main dimension beyond hope),
+on enough evidence, and repair was tried; ``repair`` worth saving and can be improved; ``grow`` good, and was so before; ``keep`` the rest.
+Exit is a proposal to a person, never automatic.
 
-Hysteresis: the thresholds lean by a margin towards the standing of ``trend_days`` ago, as it was on the evidence of then. That makes
-a standing a pure function of the evidence: it does not depend on how often or in which order somebody looked.
+Hysteresis: each rule also looks at the figures of ``trend_days`` ago, told from the evidence of then, and leans towards where they were.
+That makes a standing a pure function of the evidence: it does not depend on how often or in which order somebody looked.
 """
 
 from math import sqrt
@@ -12,13 +13,15 @@ from typing import Literal
 
 import msgspec
 
-from projections.scoring.figures import Figures
+from projections.scoring.figures import Figures, Level
 from projections.scoring.models import Model
 from projections.scoring.policy import StandingPolicy
 
 Standing = Literal["unproven", "grow", "keep", "repair", "exit"]
 STANDINGS: tuple[Standing, ...] = ("unproven", "grow", "keep", "repair", "exit")
-NORMAL_95 = 1.645  # standard deviations above the mean that 95 % stay below; near enough to the Beta's own quantile for a threshold
+NORMAL_90 = 1.282  # standard deviations above the mean that 90 % stay below; near enough to the Beta's own quantile for a threshold
+KNOWN_LEAN = 0.6  # of the evidence, and of the certainty, that made a relationship known keeps it known
+MAIN_WEIGHT = 0.2  # dimensions of this share of quality or more are what the relationship is about
 ORDER = {"exit": 0, "repair": 1, "keep": 2, "grow": 3}
 
 
@@ -34,76 +37,126 @@ class Reason(msgspec.Struct, frozen=True):
 class Facts(msgspec.Struct, frozen=True):
     """What the standing looks at beside the figures.
 
-    trend: points, None where nothing was known then. open_conflict: events of evidence in open complaints.
+    trend: points, None where nothing was known then. open_conflict: events of evidence in complaints that have stood open for long.
     actions: improvements tried so far.
-    silence: days since the last purchase over the mean days between purchases, None before the policy's ``rhythm_min`` of them.
+    silence: the chance that a gap between purchases lasts as long as the one that is open, by the customer's own rhythm; None before the
+        policy's ``rhythm_min`` purchases. silent_days: how long it has lasted.
+    net_loss: the chance that what they bring is less than what serving them costs, None where it cannot be told.
     """
 
     trend: float | None = None
     open_conflict: float = 0.0
     actions: int = 0
     silence: float | None = None
+    silent_days: float = 0.0
+    net_loss: float | None = None
 
 
-def classify(now: Figures, facts: Facts, model: Model, before: Standing | None = None) -> tuple[Standing, tuple[Reason, ...]]:
-    """The standing and its reasons, the deciding one first. ``before``: the standing of ``trend_days`` ago, where one is known."""
+def classify(now: Figures, facts: Facts, model: Model, then: Figures | None = None) -> tuple[Standing, tuple[Reason, ...]]:
+    """The standing and its reasons, the deciding one first. ``then``: the figures of ``trend_days`` ago, where something was known."""
     policy = model.standing
-    unproven = _unproven(now, policy)
+    unproven = _unproven(now, then, policy)
     if unproven is not None:
         return "unproven", (unproven,)
-    exit_below = _lean(policy.exit, "repair", before, policy)
-    repair_below = _lean(policy.repair, "keep", before, policy)
-    grow_from = _lean(policy.grow, "grow", before, policy)
-    if now.high < exit_below and now.evidence >= policy.exit_evidence_min:
-        poor = _reason("poor", now.high, exit_below, "the whole interval is poor: quality is at most {figure:.1f}, below {threshold:.1f}")
-        if facts.actions and (facts.trend is None or facts.trend <= 0.0):
+    exit_below = _lean(policy.exit, None if then is None else then.high, policy)
+    repair_below = _lean(policy.repair, None if then is None else then.quality, policy)
+    steady = now.quality if then is None else (now.quality + then.quality) / 2.0
+    harm = _harm(now, facts, model, exit_below)
+    if harm is not None and now.evidence >= policy.exit_evidence_min:
+        if facts.actions and (facts.trend is None or facts.trend < policy.margin):
             tried = _reason("repair_tried", facts.actions, 1, "repair was tried {figure:.0f} times and quality has not risen")
-            return "exit", (poor, tried)
+            return "exit", (harm, tried)
         untried = _reason("repair_untried", facts.actions, 1, "repair was tried {figure:.0f} times; exit is proposed only after it failed")
-        return "repair", (poor, untried, *_ours(now))
+        return "repair", (harm, untried, *_ours(now))
     reasons = []
     if now.quality < repair_below:
         reasons.append(_reason("low_quality", now.quality, repair_below, "quality is {figure:.1f}, below {threshold:.1f}"))
     if facts.open_conflict >= policy.conflict:
         reasons.append(
             _reason(
-                "open_conflict", facts.open_conflict, policy.conflict, "open complaints weigh {figure:.1f} events, {threshold:.1f} or more"
+                "open_conflict",
+                facts.open_conflict,
+                policy.conflict,
+                "complaints long open weigh {figure:.1f} events, {threshold:.1f} or more",
             )
         )
-    if facts.trend is not None and facts.trend <= -policy.turn:
+    if facts.trend is not None and facts.trend <= -policy.turn and then is not None and now.high < then.quality:
         reasons.append(_reason("falling", facts.trend, -policy.turn, "quality changed by {figure:+.1f} points, {threshold:+.1f} or worse"))
-    if facts.silence is not None and facts.silence >= policy.silence:
-        text = "no purchase for {figure:.1f} times the usual days between them, {threshold:.1f} or more"
-        reasons.append(_reason("silent", facts.silence, policy.silence, text))
-    reasons += _weak(now, model)
+    if facts.silence is not None and facts.silence <= policy.silence:
+        text = (
+            f"no purchase for {facts.silent_days:.0f} days; by their rhythm {{figure:.3f}} of gaps last so long, {{threshold:.3f}} or less"
+        )
+        reasons.append(_reason("silent", facts.silence, policy.silence, text, digits=4))
+    reasons += _weak(now, then, model)
     if reasons:
         return "repair", (*reasons, *_ours(now))
-    if now.quality >= grow_from:
-        return "grow", (_reason("high_quality", now.quality, grow_from, "quality is {figure:.1f}, {threshold:.1f} or more"),)
-    sound = f"quality is {{figure:.1f}}, between {{threshold:.1f}} and {grow_from:.1f}"
+    if steady >= policy.grow:
+        text = (
+            f"quality is {now.quality:.1f}, with that of {model.policy.model.trend_days} days ago {{figure:.1f}}, {{threshold:.1f}} or more"
+        )
+        return "grow", (_reason("high_quality", steady, policy.grow, text),)
+    sound = f"quality is {{figure:.1f}}, {{threshold:.1f}} or more; it grows when held at {policy.grow:.1f} or more"
     return "keep", (_reason("sound", now.quality, repair_below, sound),)
 
 
-def _unproven(now: Figures, policy: StandingPolicy) -> Reason | None:
-    if now.evidence < policy.evidence_min:
-        return _reason(
-            "little_evidence", now.evidence, policy.evidence_min, "known from {figure:.1f} events of evidence, fewer than {threshold:.1f}"
-        )
-    width = now.high - now.low
-    if width > policy.width_max:
-        return _reason("wide_interval", width, policy.width_max, "the interval is {figure:.1f} points wide, more than {threshold:.1f}")
+def _unproven(now: Figures, then: Figures | None, policy: StandingPolicy) -> Reason | None:
+    """Why too little is known: now, and at a stretch also then; who was known stays so until clearly more has faded."""
+    known = then is not None and _too_little(then, policy, 1.0) is None
+    return _too_little(now, policy, KNOWN_LEAN if known else 1.0)
+
+
+def _too_little(found: Figures, policy: StandingPolicy, lean: float) -> Reason | None:
+    evidence_min, width_max = policy.evidence_min * lean, policy.width_max / lean
+    if found.evidence < evidence_min:
+        text = "known from {figure:.1f} events of evidence, fewer than {threshold:.1f}"
+        return _reason("little_evidence", found.evidence, evidence_min, text)
+    width = found.high - found.low
+    if width > width_max:
+        return _reason("wide_interval", width, width_max, "the interval is {figure:.1f} points wide, more than {threshold:.1f}")
     return None
 
 
-def _weak(now: Figures, model: Model) -> list[Reason]:
-    """Dimensions that are surely worse than the peers'."""
-    reasons = []
+def _harm(now: Figures, facts: Facts, model: Model, exit_below: float) -> Reason | None:
+    """What makes a relationship harmful: money, the whole interval, or one of its main dimensions beyond hope."""
+    policy = model.standing
+    if facts.net_loss is not None and facts.net_loss > policy.net_loss:
+        text = "what they bring is less than what serving them costs, with probability {figure:.2f}, above {threshold:.2f}"
+        return _reason("net_loss", facts.net_loss, policy.net_loss, text)
+    if now.high < exit_below:
+        text = "the whole interval is poor: quality is at most {figure:.1f}, below {threshold:.1f}"
+        return _reason("poor", now.high, exit_below, text)
     for name, dimension, one in zip(model.names, model.dimensions, now.levels, strict=True):
-        limit = dimension.prior_mean - model.standing.weak_gap
-        high = one.centre + NORMAL_95 * sqrt(one.centre * (1.0 - one.centre) / (one.worth + 1.0))
+        high = _at_most(one)
+        if dimension.weight >= MAIN_WEIGHT and high < policy.hopeless:
+            return _reason(
+                f"hopeless_{name}", high, policy.hopeless, f"the level of {name} is at most {{figure:.2f}}, below {{threshold:.2f}}"
+            )
+    return None
+
+
+def _weak(now: Figures, then: Figures | None, model: Model) -> list[Reason]:
+    """Dimensions that are surely (90 %) worse than the peers'; risks and terms that call for work."""
+    reasons = []
+    for number, (name, dimension, one) in enumerate(zip(model.names, model.dimensions, now.levels, strict=True)):
+        before = None if then is None else _at_most(then.levels[number])
+        limit = dimension.prior_mean
+        if before is not None:
+            limit += model.standing.weak_gap if before < dimension.prior_mean else -model.standing.weak_gap
+        high = _at_most(one)
         if dimension.weight and high < limit:
-            reasons.append(_reason(f"weak_{name}", high, limit, f"{name} is at most {{figure:.2f}}, below {{threshold:.2f}}"))
+            reasons.append(_reason(f"weak_{name}", high, limit, f"the level of {name} is at most {{figure:.2f}}, below {{threshold:.2f}}"))
+        elif name == "balance" and one.level < model.standing.unequal:  # terms are known, not sampled: no interval is needed
+            text = "deals left one side little: balance is {figure:.2f}, below {threshold:.2f}"
+            reasons.append(_reason("unequal", one.level, model.standing.unequal, text))
+        elif name == "exposure" and one.level >= model.standing.exposed:
+            text = "we depend on them: exposure is {figure:.2f}, {threshold:.2f} or more"
+            reasons.append(_reason("exposed", one.level, model.standing.exposed, text))
     return reasons
+
+
+def _at_most(one: Level) -> float:
+    """What a level surely (90 %) does not exceed."""
+    return one.centre + NORMAL_90 * sqrt(one.centre * (1.0 - one.centre) / (one.worth + 1.0))
 
 
 def _ours(now: Figures) -> tuple[Reason, ...]:
@@ -115,12 +168,12 @@ def _ours(now: Figures) -> tuple[Reason, ...]:
     return (_reason(rule, share, 50.0, "{figure:.0f} % of the lost points come from our own conduct"),)
 
 
-def _lean(threshold: float, upper: str, before: Standing | None, policy: StandingPolicy) -> float:
-    """The threshold between ``upper`` and what is below it, moved away from where the relationship was."""
-    if before is None or before == "unproven":
+def _lean(threshold: float, then: float | None, policy: StandingPolicy) -> float:
+    """The threshold moved away from where the figure was."""
+    if then is None:
         return threshold
-    return threshold - policy.margin if ORDER[before] >= ORDER[upper] else threshold + policy.margin
+    return threshold - policy.margin if then >= threshold else threshold + policy.margin
 
 
-def _reason(rule: str, figure: float, threshold: float, text: str) -> Reason:
-    return Reason(rule, round(figure, 2), round(threshold, 2), text.format(figure=figure, threshold=threshold))
+def _reason(rule: str, figure: float, threshold: float, text: str, digits: int = 2) -> Reason:
+    return Reason(rule, round(figure, digits), round(threshold, digits), text.format(figure=figure, threshold=threshold))
