@@ -5,7 +5,7 @@ the row does not depend on the order of arrival. What is said of a contract nobo
 """
 
 from datetime import date
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -148,5 +148,6 @@ CONTRACTS = Projection(
     key=key,
     fold=fold,
     publish=publish,
+    takes=frozenset(get_args(Word)),
     index=("relationship", "status,ends_on", "status,notice_on"),
 )

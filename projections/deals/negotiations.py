@@ -7,7 +7,7 @@ Of several openings (or closes) of one negotiation the one that happened first h
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -184,5 +184,6 @@ NEGOTIATIONS = Projection(
     key=key,
     fold=fold,
     publish=publish,
+    takes=frozenset(get_args(Word)),
     index=("relationship", "status,opened_at"),
 )

@@ -147,5 +147,6 @@ RATES = Projection(
     key=key,
     fold=fold,
     publish=publish,
+    takes=frozenset({Rate}),
     index=("relationship", "item", "above_benchmark"),
 )
