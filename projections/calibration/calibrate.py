@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from projections.calibration import baselines, deliveries, peers, purchases, questions
-from projections.calibration.measures import Bin, Drawn, Floats, Ints, Measured
+from projections.calibration.measures import Bin, Drawn, Figure, Floats, Ints, Measured, losses
 from projections.calibration.observed import History
 from projections.calibration.peers import Mean
 from projections.scoring.evidence import DAY_US
@@ -51,7 +51,11 @@ class Split(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """One question put to the later part. thin: what is missing to answer it. taken: whether fitted numbers are proposed; why: why not."""
+    """One question put to the later part.
+
+    thin: what is missing to answer it. spared: log loss that the fitted numbers spare an outcome, against those in force, outcome by
+    outcome. taken: whether they are proposed; why: why not.
+    """
 
     kind: str
     question: str
@@ -61,6 +65,7 @@ class Answered(msgspec.Struct, frozen=True):
     thin: str | None
     predictors: tuple[Measured, ...] = ()
     reliability: tuple[Bin, ...] = ()
+    spared: Figure | None = None
     taken: bool = False
     why: str | None = None
 
@@ -222,12 +227,14 @@ class _Asked(NamedTuple):
         return Answered(self.kind, self.question, *self._counts(), thin)
 
     def told(self, chances: Mapping[str, Floats], mass: float) -> Answered:
-        """How well every predictor answers; the first is the fitted policy, the second the one in force."""
+        """How well every predictor answers; ``calibrated`` and ``in force`` are the policies."""
         drawn = Drawn(self.happened, np.unique(self.history, return_inverse=True)[1].astype(np.int64), mass)
         measured = tuple(drawn.measure(name, chance) for name, chance in chances.items())
-        worse = measured[0].log_loss.value > measured[1].log_loss.value
-        why = "its log loss on the later part is larger than that of the numbers in force" if worse else None
-        return Answered(self.kind, self.question, *self._counts(), None, measured, drawn.reliability(chances["calibrated"]), not worse, why)
+        spared = drawn.mean(losses(chances["in force"], self.happened) - losses(chances["calibrated"], self.happened))
+        why = "log loss on the later part is larger than with the numbers in force" if spared.value < 0.0 else None
+        return Answered(
+            self.kind, self.question, *self._counts(), None, measured, drawn.reliability(chances["calibrated"]), spared, why is None, why
+        )
 
     def _counts(self) -> tuple[int, int, int]:
         return len(np.unique(self.history)), len(self.happened), int(self.happened.sum())

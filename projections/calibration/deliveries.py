@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from projections.calibration.measures import SURE, Floats
+from projections.calibration.measures import Floats, losses
 from projections.calibration.observed import History
 from projections.scoring.delivery import delivery
 from projections.scoring.evidence import DAY_US
@@ -81,11 +81,10 @@ def fit(told: Delivered, policy: DimensionPolicy) -> DimensionPolicy:
     span = float(told.day.max(initial=0.0))
     least = np.maximum(LEAST, [span / 500.0, 0.0, 0.0])  # a double holds a thousand half-lives
     centre = _free(np.clip([getattr(policy, name) for name in FITTED], least, MOST))
-    y = told.happened[told.there]
 
     def cost(free: Floats) -> float:
-        p = np.clip(foretold(told, *_bound(free))[told.there], SURE, 1.0 - SURE)
-        return float(-(y * np.log(p) + (1.0 - y) * np.log1p(-p)).sum() + 0.5 * (((free - centre) / SPREAD) ** 2).sum())
+        loss = losses(foretold(told, *_bound(free))[told.there], told.happened[told.there]).sum()
+        return float(loss + 0.5 * (((free - centre) / SPREAD) ** 2).sum())
 
     bounds = list(zip(_free(least), _free(MOST), strict=True))
     found = _bound(minimize(cost, centre, method="L-BFGS-B", bounds=bounds).x)

@@ -70,7 +70,7 @@ class Drawn:
         return Measured(
             name,
             self._figure(self._auc(p)),
-            self.mean(-(y * np.log(p) + (1.0 - y) * np.log1p(-p))),
+            self.mean(losses(p, y)),
             self.mean((p - y) ** 2),
             self._figure(self._calibration_error(p)),
         )
@@ -113,6 +113,12 @@ class Drawn:
         tail = (1.0 - self._mass) / 2.0
         low, high = np.nanquantile(values[1:], [tail, 1.0 - tail])
         return Figure(round(float(values[0]), 4), (round(float(low), 4), round(float(high), 4)))
+
+
+def losses(chance: Floats, happened: Floats) -> Floats:
+    """The log loss of each outcome."""
+    p = np.clip(chance, SURE, 1.0 - SURE)
+    return -(happened * np.log(p) + (1.0 - happened) * np.log1p(-p))
 
 
 def binned(chance: Floats) -> Ints:

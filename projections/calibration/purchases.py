@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from projections.calibration.measures import SURE, Floats
+from projections.calibration.measures import Floats, losses
 from projections.calibration.observed import History
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import PurchasesPolicy
@@ -95,12 +95,10 @@ def chances(asked: Asked, policy: PurchasesPolicy) -> Floats:
 def fit(asked: Asked, policy: PurchasesPolicy) -> PurchasesPolicy:
     """The parameters that make the answers likeliest, near ``policy``."""
     centre = np.log(np.clip([getattr(policy, name) for name in FITTED], LEAST, MOST))
-    y = asked.happened
 
     def cost(logs: Floats) -> float:
-        p = np.clip(_chances(asked, np.exp(logs), policy.horizon_days), SURE, 1.0 - SURE)
-        likelihood = (y * np.log(p) + (1.0 - y) * np.log1p(-p)).sum() / MOMENTS_A_HORIZON
-        return float(-likelihood + 0.5 * (((logs - centre) / SPREAD) ** 2).sum())
+        loss = losses(_chances(asked, np.exp(logs), policy.horizon_days), asked.happened).sum() / MOMENTS_A_HORIZON
+        return float(loss + 0.5 * (((logs - centre) / SPREAD) ** 2).sum())
 
     bounds = list(zip(np.log(LEAST), np.log(MOST), strict=True))
     found = np.exp(minimize(cost, centre, method="L-BFGS-B", bounds=bounds).x)

@@ -117,10 +117,12 @@ def _question(asked: Answered) -> list[RenderableType]:
     for one in asked.predictors:
         cells = [cell for figure in (one.auc, one.log_loss, one.brier, one.calibration_error) for cell in _figure(figure)]
         table.add_row(Text(one.name, style="bold" if one.name == "calibrated" else ""), *cells)
-    verdict = Text(
-        "the fitted numbers are proposed" if asked.taken else f"nothing is proposed: {asked.why}",
-        style="green" if asked.taken else "yellow",
-    )
+    verdict = Text("the fitted numbers are proposed", style="green")
+    if not asked.taken:
+        verdict = Text(f"nothing is proposed: {asked.why}", style="yellow")
+    if asked.spared is not None:
+        low, high = asked.spared.interval
+        verdict.append(f"; they spare {asked.spared.value:+.4f} log loss an outcome, {low:+.4f} to {high:+.4f}")
     return [title, counts, "", table, "", _reliability(asked.reliability), verdict, ""]
 
 

@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -93,6 +94,14 @@ def test_a_view_changes_only_with_its_version(name: str, now: dict[str, Snapshot
 
 def test_the_fixture_log_gives_every_view_rows(now: dict[str, Snapshot]) -> None:
     assert all(snapshot.rows for snapshot in now.values())
+
+
+def test_every_view_that_follows_the_policy_carries_its_digest() -> None:
+    policy = shipped()
+    for one in projections(policy):
+        follows = isinstance(one.fold, partial) or isinstance(one.publish, partial)
+        digest = policy.digest if follows else ""
+        assert one.policy == digest, f"view {one.name} carries no digest: an adopted policy would leave its rows as they are"
 
 
 def main(arguments: Sequence[str]) -> None:

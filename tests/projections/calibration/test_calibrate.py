@@ -83,7 +83,9 @@ def test_on_simulated_worlds_what_is_calibrated_is_better_out_of_sample_than_the
     for tested in (found.customers, found.partners):
         assert tested.thin is None
         assert tested.taken
-        assert losses(tested)["calibrated"] < losses(tested)["in force"]
+        assert tested.spared is not None
+        assert tested.spared.interval[0] > 0.0
+        assert tested.spared.value == pytest.approx(losses(tested)["in force"] - losses(tested)["calibrated"], abs=2e-4)
         assert aucs(tested)["calibrated"] >= aucs(tested)["in force"] - 0.005
         assert aucs(tested)["calibrated"] > max(aucs(tested)[name] for name in ("recency", "frequency"))
     assert aucs(found.partners)["calibrated"] >= aucs(found.partners)["past mean"] + 0.05
