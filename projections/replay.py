@@ -46,6 +46,7 @@ class Side(msgspec.Struct, frozen=True):
 class Replay:
     """One view of a ledger at one or more moments, its ``sides``.
 
+    sizes: how many events were known on each side.
     hashed: whether to make the Merkle tree of what is read, which takes a microsecond an event.
     trees: of what was known at each of the moments, where hashed; known once ``rows`` has given its first, or ended.
     failed: relationships that are left out because an event of theirs cannot be folded, with its position.
@@ -53,7 +54,7 @@ class Replay:
 
     def __init__(self, ledger: Ledger, sides: Sequence[Side], *, upto: int, hashed: bool) -> None:
         self._ledger, self.sides, self._hashed = ledger, sides, hashed
-        self._sizes = [known_size(ledger, side.moments, upto) for side in sides]
+        self.sizes = [known_size(ledger, side.moments, upto) for side in sides]
         self.trees: list[Frontier] = []
         self.failed: dict[str, int] = {}
 
@@ -61,7 +62,7 @@ class Replay:
         """Each key with its row at each of the moments, None where it had none; in the order of keys as long as one pass is enough."""
         low = 0
         while low < SHARES:
-            share = _Share(self.sides, self._sizes, low)
+            share = _Share(self.sides, self.sizes, low)
             for stored in self._log(hashed=self._hashed and low == 0):
                 share.take(stored)
             for relationship in share.corrected_ones():
@@ -71,22 +72,22 @@ class Replay:
             low = share.high
 
     def _log(self, *, hashed: bool) -> Iterator[Stored]:
-        end, tree, marks = max(self._sizes), Frontier(), dict.fromkeys(self._sizes, Frontier())
+        end, tree, marks = max(self.sizes), Frontier(), dict.fromkeys(self.sizes, Frontier())
         after = 0
         while after < end:
             batch = self._ledger.read(after=after, limit=min(READ_LIMIT_MAX, end - after))
             if hashed:
-                for size in sorted(set(self._sizes)):
+                for size in sorted(set(self.sizes)):
                     if after < size <= after + len(batch):
                         marks[size] = tree.extended(_leaves(batch[: size - after]))
                 tree = tree.extended(_leaves(batch))
             yield from batch
             after += len(batch)
         if hashed:
-            self.trees = [marks[size] for size in self._sizes]
+            self.trees = [marks[size] for size in self.sizes]
 
     def _history(self, relationship: str) -> list[Stored]:
-        return [stored for stored in self._ledger.history(relationship) if stored.position <= max(self._sizes)]
+        return [stored for stored in self._ledger.history(relationship) if stored.position <= max(self.sizes)]
 
 
 class _Share:

@@ -51,6 +51,7 @@ from schemas.catalogue.own import (
     ExchangeRate,
     Exported,
     PolicyAdopted,
+    Replayed,
     SigningKeyAdopted,
     SubjectErased,
     TouchpointRef,
@@ -144,6 +145,7 @@ _TYPES: tuple[tuple[str, Shape, tuple[Kind, ...]], ...] = (
     ("ledger.alert-snoozed.v1", AlertSnoozed, _BOTH),
     ("ledger.alert-resolved.v1", AlertResolved, _BOTH),
     ("ledger.exported.v1", Exported, _NONE),
+    ("ledger.replayed.v1", Replayed, _NONE),
 )
 
 CATALOGUE: dict[str, CatalogueEntry] = {
@@ -205,6 +207,7 @@ __all__ = [
     "Quote",
     "Rate",
     "Referral",
+    "Replayed",
     "RequestAnswered",
     "Return",
     "Severity",

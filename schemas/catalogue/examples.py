@@ -146,4 +146,5 @@ EXAMPLES: dict[type[Data], dict[str, Any]] = {
     own.AlertSnoozed: {"alert_id": "overdue:C-7", "until": "2026-03-09T08:00:00Z"},
     own.AlertResolved: {"alert_id": "overdue:C-7", "note": "refunded"},
     own.Exported: {"format": "parquet", "events": 5000, "first_position": 1, "last_position": 5000, "reason": "yearly audit"},
+    own.Replayed: {"view": "relationships", "size": 25653, "as_of": "2026-04-30T23:59:59Z", "known_at": "2026-05-01T23:59:59Z"},
 }

@@ -94,6 +94,16 @@ class AlertResolved(Data, frozen=True):
     note: Annotated[str | None, doc("in words", personal=True)] = None
 
 
+class Replayed(Data, frozen=True):
+    """Somebody looked at a view as of a moment, or at what differs between two. The envelope's ``actor`` is who."""
+
+    view: Label
+    size: Annotated[Count, doc("how many events were known")]
+    as_of: Annotated[Moment | None, doc("only what had happened by then")] = None
+    known_at: Annotated[Moment | None, doc("only what was recorded by then")] = None
+    against: Annotated[Moment | None, doc("the moment it was compared with")] = None
+
+
 class Exported(Data, frozen=True):
     """Events left the ledger in a file."""
 
