@@ -38,6 +38,8 @@ def problems(found: Findings) -> Iterator[Problem]:
         yield Problem(f"{found.place} is damaged: {'; '.join(found.damage[:NAMED_MAX])}", f"check the disk, {restore}")
     if found.gaps:
         yield Problem(f"{found.place} lacks {found.highest - found.count} events, from position {_some(found.gaps)}", restore)
+    if found.count > found.highest:
+        yield Problem(f"{found.place} holds {found.count} events, and the last one is {found.highest}", restore)
     if found.head != found.highest:
         yield Problem(
             f"the head of {found.place} says {found.head} events, the last one is {found.highest}",

@@ -127,6 +127,10 @@ class Ledger:
         """Up to ``limit`` dead letters with a number over ``after``, in order; ``waiting``: only those not replayed, or replayed."""
         return self.recorder.dead_letters(after, limit, waiting)
 
+    def unmarked_letters(self) -> list[int]:
+        """Numbers of dead letters whose mark is not that of what they hold: somebody altered them. Reads them all."""
+        return self.recorder.unmarked_letters()
+
     def dead_letter(self, number: int) -> KeptLetter:
         """Dead letter ``number``.
 

@@ -25,6 +25,11 @@ def from_row(*columns: Any) -> KeptLetter:  # noqa: ANN401  # columns of many ty
     return KeptLetter(number, recorded_us, DeadLetter(*fields), replayed_us, replayed_position)
 
 
+def is_marked(*columns: Any) -> bool:  # noqa: ANN401  # columns of many types
+    """Whether a row's mark is that of the letter it holds."""
+    return bool(columns[-3] == _mark(from_row(*columns).letter))
+
+
 def _mark(letter: DeadLetter) -> bytes | None:
     """Identify the message a dead letter keeps, so that its redelivery is kept once; 16 bytes.
 

@@ -22,7 +22,7 @@ from ledger import letters
 from ledger import postgres_schema as schema
 from ledger.check import Findings
 from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
-from ledger.plan import Known, Outcome, Plan, Request, plan
+from ledger.plan import Known, Outcome, Plan, Request, Row, plan
 from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
@@ -139,6 +139,15 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             cursor.execute("SELECT * FROM ledger.events WHERE position > %s ORDER BY position LIMIT %s", (after, limit))
             return list(itertools.starmap(Stored, cursor.fetchall()))
 
+    def rows(self, after: int, limit: int) -> list[Row]:
+        with self._reading() as cursor:
+            cursor.execute(
+                "SELECT notification_id, originator_id, originator_version, topic, recorded_us, state, identity"
+                " FROM ledger.stored_events WHERE notification_id > %s ORDER BY notification_id LIMIT %s",
+                (after, limit),
+            )
+            return cursor.fetchall()
+
     def history(self, relationship: str, after_version: int, limit: int | None) -> list[Stored]:
         with self._reading() as cursor:
             cursor.execute(
@@ -175,6 +184,10 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
                 (after, waiting, limit),
             )
             return list(itertools.starmap(letters.from_row, cursor.fetchall()))
+
+    def unmarked_letters(self) -> list[int]:
+        with self._reading() as cursor:
+            return [row[0] for row in cursor.stream("SELECT * FROM ledger.dead_letters ORDER BY number") if not letters.is_marked(*row)]
 
     def dead_letter(self, number: int) -> KeptLetter | None:
         with self._reading() as cursor:
@@ -217,6 +230,9 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             time.sleep(min(timeout_s, PAUSE_S))
         finally:
             self._listening.release()
+
+    def index_sums(self) -> None:
+        return None
 
     def inspect(self) -> Findings:
         with self._reading() as cursor:

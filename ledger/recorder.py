@@ -12,7 +12,7 @@ from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
 
 from ledger.check import Findings
 from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
-from ledger.plan import Outcome, Request
+from ledger.plan import Outcome, Request, Row
 from schemas.touchpoint import Stored
 
 
@@ -37,6 +37,10 @@ class LedgerRecorder(ABC):
     def read(self, after: int, limit: int) -> list[Stored]: ...
 
     @abstractmethod
+    def rows(self, after: int, limit: int) -> list[Row]:
+        """Events as they stand, with their identities: what ``scan`` reads."""
+
+    @abstractmethod
     def history(self, relationship: str, after_version: int, limit: int | None) -> list[Stored]: ...
 
     @abstractmethod
@@ -52,6 +56,9 @@ class LedgerRecorder(ABC):
     def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[KeptLetter]: ...  # noqa: FBT001
 
     @abstractmethod
+    def unmarked_letters(self) -> list[int]: ...
+
+    @abstractmethod
     def dead_letter(self, number: int) -> KeptLetter | None: ...
 
     @abstractmethod
@@ -65,6 +72,13 @@ class LedgerRecorder(ABC):
 
     @abstractmethod
     def inspect(self) -> Findings: ...
+
+    @abstractmethod
+    def index_sums(self) -> tuple[int, int] | None:
+        """What the indexes of identities and of versions hold: the sum of each one's CRCs of key and position.
+
+        Equal to the same sums over the rows, or an index differs from its table. None where that is left to the database's own tools.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -24,7 +24,7 @@ from ledger import letters
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
 from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
-from ledger.plan import Known, Outcome, Plan, Request, plan
+from ledger.plan import Known, Outcome, Plan, Request, Row, plan
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
 from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreNewerError, StoreOlderError, StoreUnavailableError
@@ -112,6 +112,12 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             rows = reader.execute("SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?", (after, limit))
             return list(itertools.starmap(Stored, rows))
 
+    def rows(self, after: int, limit: int) -> list[Row]:
+        with self._reading() as reader:
+            columns = "rowid, originator_id, originator_version, topic, recorded_us, state, identity"
+            rows = reader.execute(f"SELECT {columns} FROM stored_events WHERE rowid > ? ORDER BY rowid LIMIT ?", (after, limit))  # noqa: S608
+            return rows.fetchall()
+
     def history(self, relationship: str, after_version: int, limit: int | None) -> list[Stored]:
         with self._reading() as reader:
             rows = reader.execute(
@@ -146,6 +152,10 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             )
             return list(itertools.starmap(letters.from_row, rows))
 
+    def unmarked_letters(self) -> list[int]:
+        with self._reading() as reader:
+            return [row[0] for row in reader.execute("SELECT * FROM dead_letters ORDER BY number") if not letters.is_marked(*row)]
+
     def dead_letter(self, number: int) -> KeptLetter | None:
         with self._reading() as reader:
             row = reader.execute("SELECT * FROM dead_letters WHERE number = ?", (number,)).fetchone()
@@ -171,6 +181,10 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     def inspect(self) -> Findings:
         with self._reading() as reader:
             return schema.inspect(reader, str(self.path))
+
+    def index_sums(self) -> tuple[int, int]:
+        with self._reading() as reader:
+            return schema.index_sums(reader)
 
     def close(self) -> None:
         """Close every connection, after the commit on its way; the last process to do so folds the write-ahead log into the file."""

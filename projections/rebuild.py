@@ -35,11 +35,12 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
 
 def rebuild(
-    ledger: Ledger, views: Views, projections: Sequence[Projection], *, names: Collection[str], clock: Callable[[], int]
+    ledger: Ledger, views: Views, projections: Sequence[Projection], *, names: Collection[str], clock: Callable[[], int], swap: bool = True
 ) -> list[Rebuilt]:
     """Make the views ``names`` again from position 0. The report says what differed from a table of the same version: nothing should.
 
-    ``projections`` are all that are kept in ``views``; those that are live say up to which position to build.
+    ``projections`` are all that are kept in ``views``; those that are live say up to which position to build. Without ``swap`` the new
+    tables are only compared, and thrown away.
 
     Raises:
         NotFoundError: a name is no view.
@@ -60,11 +61,13 @@ def rebuild(
                 writer.index(table, writer.progress()[table.name].build)
             with writer.transaction():
                 keeper.catch_up(upto=_target(ledger, writer, projections))
-                rebuilt = [_swap(writer, table) for table in tables]
+                rebuilt = [_swap(writer, table) if swap else _compared(writer, table) for table in tables]
         except BaseException:
             with suppress(StoreUnavailableError):
                 _drop_builds(writer)
             raise
+    if not swap:
+        return rebuilt
     for one in rebuilt:
         log.info("view.rebuilt", projection=one.name, version=one.version, position=one.position, parked=one.parked)
         if one.comparison is not None and not one.comparison.equal:
@@ -131,10 +134,23 @@ def _drop(writer: Writer, names: Iterable[str]) -> None:
 
 def _swap(writer: Writer, table: Table) -> Rebuilt:
     """Put the new table in the place of the old one, in the transaction under way."""
-    name, progress = table.projection.name, writer.progress()
-    at, old = progress[table.name], progress.get(name)
-    comparison = None
-    if old is not None and old.shows(table.projection):
-        comparison = writer.compare(table, published=old.swept_us >= at.swept_us)
+    name, at = table.projection.name, writer.progress()[table.name]
+    comparison = _comparison(writer, table)
     writer.drop(name)
     return Rebuilt(name, at.version, at.position, writer.replace(table), comparison)
+
+
+def _compared(writer: Writer, table: Table) -> Rebuilt:
+    """Compare the new table with the old one, and throw it away."""
+    at, parked = writer.progress()[table.name], len(writer.waiting(table.name))
+    comparison = _comparison(writer, table)
+    writer.drop(table.name)
+    return Rebuilt(table.projection.name, at.version, at.position, parked, comparison)
+
+
+def _comparison(writer: Writer, table: Table) -> Comparison | None:
+    progress = writer.progress()
+    old = progress.get(table.projection.name)
+    if old is None or not old.shows(table.projection):
+        return None
+    return writer.compare(table, published=old.swept_us >= progress[table.name].swept_us)

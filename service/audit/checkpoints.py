@@ -96,7 +96,7 @@ class Checkpoints:
         note = Note(str(Checkpoint(self.origin, size, root)))
         for signer in signers:
             note = note.signed(signer)
-        _replace(self._signed_path, note.encode())
+        _replace(self.signed_path, note.encode())
         self._keep(note, size)
         return note
 
@@ -111,19 +111,20 @@ class Checkpoints:
             return
         if last.size > size or self.tiles.root(last.size) != last.root:
             raise UnprovenError(
-                f"the log does not continue the checkpoint of {last.size:,} events signed here before ({self._signed_path}): its events "
+                f"the log does not continue the checkpoint of {last.size:,} events signed here before ({self.signed_path}): its events "
                 "were altered or removed, or it is an older backup; nothing was signed. `rledger verify` says more"
             )
 
     def signed(self) -> Checkpoint | None:
         """The last checkpoint signed on this machine, which the database knows nothing of."""
         try:
-            return self.trust().open(self._signed_path.read_bytes()).checkpoint
+            return self.trust().open(self.signed_path.read_bytes()).checkpoint
         except FileNotFoundError:
             return None
 
     @property
-    def _signed_path(self) -> Path:
+    def signed_path(self) -> Path:
+        """Where the last checkpoint signed here stands, beside the key."""
         return self.keys.folder / f"{self.origin.rpartition('/')[2]}.signed"
 
     def _keep(self, note: Note, size: int) -> None:

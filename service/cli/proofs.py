@@ -1,20 +1,26 @@
-"""``checkpoint``, ``prove``: what an auditor takes away, to be verified without us."""
+"""``checkpoint``, ``prove``, ``verify``: what an auditor takes away, and whether the ledger still is what it was."""
 
 import base64
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.keys import VerifierKey
 from ledger.proof.note import Note
+from service.audit import verify as verification
 from service.audit.checkpoints import Checkpoints
 from service.audit.proofs import prove_growth, prove_record, read_checkpoint
 from service.cli import output
 from service.cli.options import as_json, configured, example, notice
 from service.clock import now_us
+from service.reading import open_views
 from service.stores import open_ledger
 
 
@@ -112,3 +118,59 @@ def _write(files: dict[str, bytes], folder: Path, *, as_json: bool) -> None:
         output.json_lines([{"files": paths}])
     else:
         click.echo("\n".join(paths))
+
+
+@click.command(
+    epilog=example("""
+rledger verify
+  rledger verify --checkpoint 2026-01-01.checkpoint
+"""),
+)
+@click.option(
+    "--checkpoint", "given", multiple=True, type=click.Path(path_type=Path, dir_okay=False), help="One kept elsewhere; repeat for more."
+)
+@click.option("--views/--no-views", default=True, help="Also fold every view again and compare, which takes ten times as long.")
+@as_json
+@click.pass_context
+def verify(ctx: click.Context, *, given: tuple[Path, ...], views: bool, as_json: bool) -> None:
+    """Read and hash every event again, and compare with all that remembers it. Exit code 1 when something is wrong.
+
+    Memories are the tree, every checkpoint seen, tiles, and with --checkpoint what you kept yourself: only that finds an alteration by
+    somebody who has the signing key.
+    """
+    settings = configured()
+    with open_ledger(settings, read_only=True) as ledger:
+        checkpoints = Checkpoints.of(settings, ledger)
+        with _progress() as told:
+            report = verification.verify(settings, checkpoints, given, told)
+        if views and report.ok and report.size:
+            notice("folding the views again ...")
+            with closing(open_views(settings)) as kept:
+                report.problems = verification.compare_views(ledger, kept)
+            report.ok = not report.problems
+    if as_json:
+        output.json_lines([report])
+    else:
+        _tell(report)
+    ctx.exit(0 if report.ok else 1)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar in a terminal, for people who wait."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None  # noqa: ARG005
+        return
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _tell(report: verification.Report) -> None:
+    if report.ok:
+        click.echo(f"{click.style('✓', fg='green')} {report.size:,} events, all as they were; root {report.root}")
+        return
+    for wrong in report.problems:
+        where = "" if wrong.position is None else f"position {wrong.position:,}: "
+        click.echo(f"{click.style('✗', fg='red')} {where}{wrong.what}\n  {wrong.means}")
+    click.echo(f"{len(report.problems)} problems in {report.size:,} events; root now {report.root}")
