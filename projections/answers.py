@@ -6,10 +6,11 @@ Quality 0-100, levels 0-1, null where nothing is known; moments ISO 8601 UTC.
 import msgspec
 
 from projections.corrections import Corrected
-from projections.relationships import Worth
+from projections.scoring.notices import Notice
 from projections.scoring.phase import Phase
 from projections.scoring.standing import Reason, Standing
 from projections.scoring.turn import Direction
+from projections.scoring.value import Worth
 
 Interval = tuple[float, float]
 
@@ -103,17 +104,33 @@ class Net(msgspec.Struct, frozen=True):
     others: tuple[Beside, ...]
 
 
+class Ahead(msgspec.Struct, frozen=True):
+    """What a customer is likely to buy.
+
+    probability: of at least one purchase within ``horizon_days``; purchases: how many days with one are expected in them.
+    """
+
+    horizon_days: float
+    probability: float
+    purchases: float
+
+
 class Portrait(Shown, frozen=True):
     """One relationship in full: ``Shown``, and what is told of one alone.
 
-    phase: of Dwyer, Schurr & Oh, for display. turned: None where no turn is seen. course: a point a week, oldest first, a year at most.
-    net: None where no other relationship with the same party is known.
+    value: amounts in other currencies are in it, each at the rate of its day. percentile: of relationships of its kind valued in the same
+    currency, the share (0-100) worth less, those worth as much counted half. ahead: None where nothing was bought. phase: of Dwyer, Schurr
+    and Oh, for display. turned: None where no turn is seen. course: a point a week, oldest first, a year at most. net: None where no other
+    relationship with the same party is known. notices: gaps in the data.
     """
 
+    percentile: float | None
+    ahead: Ahead | None
     phase: Phase
     turned: Turned | None
     course: tuple[CoursePoint, ...]
     net: Net | None
+    notices: tuple[Notice, ...]
 
 
 class Explained(msgspec.Struct, frozen=True):

@@ -15,11 +15,12 @@ from projections.answers import Dimension, Explained, ExplainedEvent, Explanatio
 from projections.corrections import Corrections
 from projections.moments import Moments
 from projections.policies import Policies, policy_of
-from projections.portrait import net, portrait
+from projections.portrait import Known, net, portrait
 from projections.projection import Projection
 from projections.relationships import LEVEL_COLUMNS, assess, relationships
 from projections.replay import Replay, Side
 from projections.scoring.course import course
+from projections.scoring.exchange import Rates
 from projections.scoring.explain import explain
 from projections.scoring.models import Model, models
 from projections.scoring.policy import Policy
@@ -31,6 +32,7 @@ from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored, iso
 
 SORTS = ("quality", "trend", "value", "name", "segment", "standing", "evidence", "events", "first_at", "last_at", *LEVEL_COLUMNS)
 """Columns ``list`` can sort by."""
+EXCHANGE_RATE = "ledger.exchange-rate.v1"
 EMPTY: Mapping[str, float] = {}
 
 
@@ -87,7 +89,15 @@ class Reader:
         model, at_us = self._models_at(moments)[state.kind], _moment(moments, state.last_us)
         party = None if state.profile is None else state.profile.counterparty
         beside = None if party is None else net(shown, party, list(self._beside(relationship, party, moments)))
-        return portrait(shown, state, model, course(events, model, at_us), events, net=beside)
+        return portrait(
+            shown,
+            state,
+            model,
+            course(events, model, at_us),
+            Known(events, self._rates(moments)),
+            net=beside,
+            peers=() if shown.value is None else self._peers(state.kind, shown.value.currency),
+        )
 
     def list(  # the command's name; the parts of one question
         self,
@@ -192,6 +202,16 @@ class Reader:
         if state is None:
             raise ValueError("a relationship has at least one event")
         return state
+
+    def _rates(self, moments: Moments) -> Rates:
+        """The exchange rates recorded by then."""
+        stored = self._ledger.history(LEDGER_SUBJECT)
+        return Rates(recorded(one) for one in stored if one.type == EXCHANGE_RATE and one.recorded_us <= moments.knowledge_us)
+
+    def _peers(self, kind: str, currency: str) -> Sequence[float]:
+        """What relationships of a kind are worth in a currency, as the views know it."""
+        rows = self.views.columns(self._view, ("kind", "value_currency", "value"))
+        return [value for other, told_in, value, _ in rows if (other, told_in) == (kind, currency)]
 
     def _beside(self, relationship: str, party: str, moments: Moments) -> Iterator[Shown]:
         """The other relationships with a legal party, as the views know them, told for the moments asked about."""

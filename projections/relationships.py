@@ -10,26 +10,14 @@ import msgspec
 
 from projections.projection import Projection
 from projections.scoring.cases import ComplaintCase
-from projections.scoring.evidence import DAY_US, faded
+from projections.scoring.evidence import DAY_US
 from projections.scoring.figures import Figures, figures
 from projections.scoring.models import Model, models
 from projections.scoring.policy import Policy
 from projections.scoring.standing import Facts, Reason, Standing, classify
 from projections.scoring.state import State, empty, fold
+from projections.scoring.value import Worth, worth
 from schemas.touchpoint import LEDGER_SUBJECT, Recorded, iso
-
-
-class Worth(msgspec.Struct, frozen=True):
-    """Money, faded with the policy's value half-life, in the currency with most touchpoints.
-
-    ``basis``: ``margin`` where every purchase told its margin, ``revenue`` of a customer otherwise, ``spend`` with a partner.
-    ``others``: amounts in other currencies, which no rate has brought together yet.
-    """
-
-    amount: str
-    currency: str
-    basis: str
-    others: dict[str, str] = {}
 
 
 class Assessed(msgspec.Struct, frozen=True):
@@ -73,6 +61,8 @@ class Row(msgspec.Struct, frozen=True):
     value: float | None
     value_currency: str | None
     value_basis: str | None
+    cost_to_serve: float | None
+    net_loss: float | None
     open_complaints: int
     events: int
     first_at: str
@@ -82,21 +72,29 @@ class Row(msgspec.Struct, frozen=True):
 
 def assess(state: State, model: Model, moment_us: int) -> Assessed:
     """Everything the scoring says of a relationship at ``moment_us``, which is not before its newest event."""
-    worth = _worth(state, model, moment_us)
+    money = worth(state, model, moment_us)
     complaints = [case for case in state.cases.values() if isinstance(case, ComplaintCase) and case.is_open(moment_us)]
     now = figures(state, model, moment_us)
     if now.evidence <= 0.0:
         standing, reasons = classify(now, Facts(), model)
-        return Assessed(None, None, standing, reasons, worth, len(complaints))
+        return Assessed(None, None, standing, reasons, money, len(complaints))
     trend, then = None, None
     then_us = (moment_us // DAY_US - model.policy.model.trend_days) * DAY_US
     if state.first_us < then_us:
         found = figures(state, model, then_us)
         if found.evidence > 0.0:
             trend, then = now.quality - found.quality, found
-    facts = Facts(trend, _conflict(complaints, model, moment_us), state.actions, *_silence(state, model, moment_us))
+    silence, silent_days = _silence(state, model, moment_us)
+    facts = Facts(
+        trend=trend,
+        open_conflict=_conflict(complaints, model, moment_us),
+        actions=state.actions,
+        silence=silence,
+        silent_days=silent_days,
+        net_loss=None if money is None else money.net_loss,
+    )
     standing, reasons = classify(now, facts, model, then)
-    return Assessed(now, trend, standing, reasons, worth, len(complaints))
+    return Assessed(now, trend, standing, reasons, money, len(complaints))
 
 
 def relationships(policy: Policy) -> Projection:
@@ -104,7 +102,7 @@ def relationships(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "relationships",
-        version=5,
+        version=6,
         policy=policy.digest,
         row=Row,
         state=State,
@@ -129,7 +127,7 @@ def _fold(by_kind: dict[str, Model], state: State | None, event: Recorded) -> St
 def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
     model = by_kind[state.kind]
     found = assess(state, model, max(moment_us, state.last_us))  # a publisher's clock may run five minutes ahead of ours
-    now, profile, worth = found.figures, state.profile, found.worth
+    now, profile, money = found.figures, state.profile, found.worth
     levels = {
         f"level_{name}": round(one.level, 4) if one.evidence > 0.0 else None
         for name, one in zip(model.names, () if now is None else now.levels, strict=now is not None)
@@ -151,9 +149,11 @@ def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
         reasons=found.reasons,
         **{column: levels.get(column) for column in LEVEL_COLUMNS},
         evidence=0.0 if now is None else round(now.evidence, 2),
-        value=None if worth is None else float(worth.amount),
-        value_currency=None if worth is None else worth.currency,
-        value_basis=None if worth is None else worth.basis,
+        value=None if money is None else float(money.amount),
+        value_currency=None if money is None else money.currency,
+        value_basis=None if money is None else money.basis,
+        cost_to_serve=None if money is None or money.cost_to_serve is None else float(money.cost_to_serve),
+        net_loss=None if money is None else money.net_loss,
         open_complaints=found.open_complaints,
         events=state.events,
         first_at=iso(state.first_us),
@@ -182,15 +182,3 @@ def _silence(state: State, model: Model, moment_us: int) -> tuple[float | None, 
         return None, 0.0
     days = max(0.0, moment_us / DAY_US - last)
     return ((last - first) / (last - first + days)) ** (state.purchases - 1), days
-
-
-def _worth(state: State, model: Model, moment_us: int) -> Worth | None:
-    if not state.money:
-        return None
-    fade = faded(moment_us, model.policy.value.half_life_us)
-    currency = max(state.money, key=lambda code: (state.money[code].count, code))
-    main = state.money[currency]
-    basis = "spend" if model.kind == "partner" else "margin" if main.margins == main.count else "revenue"
-    amounts = {code: one.margin if basis == "margin" else one.amount for code, one in state.money.items()}
-    others = {code: f"{amount * fade:.2f}" for code, amount in sorted(amounts.items()) if code != currency}
-    return Worth(f"{amounts[currency] * fade:.2f}", currency, basis, others)

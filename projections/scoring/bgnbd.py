@@ -16,7 +16,6 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import betaln, gammaln, hyp2f1
 
 CUSTOMERS_MIN = 50  # fewer tell nothing about a population
@@ -36,9 +35,9 @@ class Parameters(msgspec.Struct, frozen=True):
 
 
 class History(NamedTuple):
-    """Of one customer: repeat purchases, the last of them and the end of watching, in time since the first purchase."""
+    """Of one customer: repeat purchases (whole unless they fade), the last, and the end of watching, in time since the first purchase."""
 
-    repeats: int
+    repeats: float
     last: float
     watched: float
 
@@ -99,6 +98,8 @@ def _odds_gone(history: History, parameters: Parameters) -> float:
 
 def _search(known: tuple[Array, Array, Array], starts: Sequence[tuple[float, ...]]) -> Fitted:
     """The best of several climbs, in the logarithms of the parameters."""
+    from scipy.optimize import minimize  # noqa: PLC0415  # a third of a second that only calibration needs
+
     found = min(
         (minimize(_cost, start, args=(known,), method="L-BFGS-B", bounds=[(-12.0, 12.0)] * len(start)) for start in starts), key=_fun
     )

@@ -17,12 +17,14 @@ Not P(alive), which is 1 for every one-time buyer and ranks worse than chance. C
 from math import exp, exp2, log, log1p
 from typing import NamedTuple
 
+from projections.scoring import bgnbd
 from projections.scoring.evidence import Evidence
 from projections.scoring.policy import Policy, PurchasesPolicy
 from schemas.catalogue import Closed, ContractEnded, ContractRenewed, ContractSigned, Referral
 
 PROBABILITY_MAX = 0.9999  # nobody is certain to come back; levels are told to four digits
 WORTH_MAX = 1e6  # events; beyond, an interval is narrower than any digit told
+LEAVING_B = 2.0  # ``b`` of the Beta distribution of leaving: odds of leaving / (1 + B)
 LOG_ODDS_MAX = 700.0  # what a double holds; they have left
 
 
@@ -73,6 +75,16 @@ def outlook(purchases: float, days_since_first: float, days_since_last: float, p
         min(PROBABILITY_MAX, 1.0 - none),
         min(WORTH_MAX, none * (1.0 - none) / variance - 1.0) if variance > 0.0 else WORTH_MAX,
     )
+
+
+def expected_purchases(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> float:
+    """The expected number of days with a purchase within the horizon: BG/NBD in closed form on the faded history, NBD without leaving."""
+    watched = _exposure_days(days_since_first, policy)
+    history = bgnbd.History(purchases, watched - _exposure_days(days_since_last, policy), watched)
+    # the first purchase counts in full for leaving, and as the policy says for the rate
+    shape = policy.shape + _counted(purchases, days_since_first, policy) - purchases
+    leaves = (policy.leaving, LEAVING_B) if policy.leaving > 0.0 else (None, None)
+    return bgnbd.expected_purchases(history, policy.horizon_days, bgnbd.Parameters(shape, policy.rate_days, *leaves))
 
 
 def _exposure_days(days: float, policy: PurchasesPolicy) -> float:

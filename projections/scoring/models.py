@@ -81,6 +81,7 @@ CASES: Mapping[str, Mapping[type, type[Case]]] = {
 class Model(msgspec.Struct, frozen=True):
     """One kind of relationship under one policy. Dimensions are numbered by their place in ``names``.
 
+    hours: per type of data, hours of our work one touchpoint takes; customers alone.
     simple: per type of data, (dimension number, its half-life in microseconds, source) of each evidence.
     """
 
@@ -92,6 +93,7 @@ class Model(msgspec.Struct, frozen=True):
     dimensions: tuple[DimensionPolicy, ...]
     simple: dict[type, tuple[tuple[int, float, Source], ...]]
     cases: Mapping[type, type[Case]]
+    hours: Mapping[type, float]
 
     @property
     def base(self) -> float:
@@ -110,5 +112,28 @@ def models(policy: Policy) -> dict[str, Model]:
             data: tuple((numbers[name], dimensions[numbers[name]].half_life_us, source) for name, source in sources)
             for data, sources in SIMPLE[kind].items()
         }
-        result[kind] = Model(kind, policy, getattr(policy.standing, kind), names, numbers, dimensions, simple, CASES[kind])
+        result[kind] = Model(
+            kind,
+            policy,
+            getattr(policy.standing, kind),
+            names,
+            numbers,
+            dimensions,
+            simple,
+            CASES[kind],
+            _served(policy) if kind == "customer" else {},
+        )
     return result
+
+
+def _served(policy: Policy) -> dict[type, float]:
+    """Hours of our work a touchpoint with a customer takes."""
+    rule = policy.serve
+    return {
+        c.Contact: rule.contact_hours,
+        c.RequestAnswered: rule.request_hours,
+        c.Complaint: rule.complaint_hours,
+        c.Return: rule.return_hours,
+        c.InvoiceDisputed: rule.dispute_hours,
+        c.Delivery: rule.delivery_hours,
+    }

@@ -196,6 +196,16 @@ class ValuePolicy(Section, frozen=True):
         return self.half_life_days * DAY_US
 
 
+class ServePolicy(Section, frozen=True):
+    hour_cost: Weight
+    contact_hours: Weight
+    request_hours: Weight
+    complaint_hours: Weight
+    return_hours: Weight
+    dispute_hours: Weight
+    delivery_hours: Weight
+
+
 class ReputationPolicy(Section, frozen=True):
     half_life_days: Positive
     prior_mean: OpenShare
@@ -302,6 +312,7 @@ class Policy(Section, frozen=True):
     exposure: ExposurePolicy
     assessment: AssessmentPolicy
     value: ValuePolicy
+    serve: ServePolicy
     reputation: ReputationPolicy
     supply: SupplyPolicy
     leaks: LeaksPolicy

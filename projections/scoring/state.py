@@ -31,6 +31,7 @@ class Spending(msgspec.Struct, array_like=True, gc=False):
     amount: float = 0.0
     margin: float = 0.0
     margins: int = 0  # of ``count``, how many told their margin
+    squares: float = 0.0  # of the margins, forward-decayed
 
 
 class State(msgspec.Struct, array_like=True, gc=False):
@@ -56,6 +57,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     money: dict[str, Spending] = {}
     actions: int = 0
     last_action_us: int | None = None
+    served: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])  # hours of our work, and their squares, forward-decayed
 
     def last_bought_before(self, day: int) -> int | None:
         """The last day with a purchase before ``day``."""
@@ -82,6 +84,7 @@ def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
         state.recent = {key: sum_ for key, sum_ in state.recent.items() if key >> SLOT_BITS >= recent_from}
 
     data = event.data
+    _serve(state, model.hours.get(type(data)), at, model)
     sources = model.simple.get(type(data))
     if sources is not None:
         for number, half_life, source in sources:
@@ -96,9 +99,13 @@ def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
     elif not _remember(state, event, model, recent_from):
         state.unused += 1
     if type(data) is Closed:
-        new = mark(event)
-        state.closed = new if state.closed is None else min(state.closed, new)
+        _close(state, mark(event))
     return state
+
+
+def _close(state: State, new: Mark) -> None:
+    """The first close to happen counts."""
+    state.closed = new if state.closed is None else min(state.closed, new)
 
 
 def _settle(state: State, model: Model, recent_from: int) -> None:
@@ -175,6 +182,13 @@ def _add(state: State, slot: int, amount: float, day: int | None) -> None:
         state.recent[key] = state.recent.get(key, 0.0) + amount
 
 
+def _serve(state: State, hours: float | None, at: int, model: Model) -> None:
+    if hours:
+        part = hours * kept(at, model.policy.value.half_life_us)
+        state.served[0] += part
+        state.served[1] += part * part
+
+
 def _spend(state: State, at: int, amount: Money, margin: Money | None, model: Model) -> None:
     spending = state.money.get(amount.currency)
     if spending is None:
@@ -183,5 +197,7 @@ def _spend(state: State, at: int, amount: Money, margin: Money | None, model: Mo
     spending.count += 1
     spending.amount += float(amount.amount) * factor
     if margin is not None and margin.currency == amount.currency:
-        spending.margin += float(margin.amount) * factor
+        part = float(margin.amount) * factor
+        spending.margin += part
+        spending.squares += part * part
         spending.margins += 1

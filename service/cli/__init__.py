@@ -20,6 +20,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Put touchpoints in": {
         "append": ("put:append", "CloudEvents, a JSON line each, from a file or stdin."),
         "import": ("put:import_", "A CSV or JSON lines file with a mapping of its columns."),
+        "exchange": ("exchange:exchange", "What a currency is worth in another, from a day on."),
         "correct": ("correct:correct", "A touchpoint was a mistake: withdraw it, or replace its data."),
     },
     "Look": {

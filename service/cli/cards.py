@@ -17,6 +17,7 @@ from service.cli import drawing, output
 CARD_WIDTH = 84
 LABEL, TRACK, SMALL_TRACK = 14, 28, 12  # cells
 MEASURES: tuple[tuple[int | None, JustifyMethod], ...] = ((LABEL, "left"), (TRACK, "left"), (5, "right"), (12, "right"), (None, "left"))
+NOTICES = 3  # told one by one
 HALF = 12  # cells of a bar of change, to each side
 
 FIGURE_SHARES = 100.0  # quality is 0-100, a track 0-1
@@ -103,14 +104,26 @@ def _dimensions(dimensions: dict[str, Dimension]) -> Table:
     return rows
 
 
-def _record(shown: Shown) -> Table:
-    """Money, touchpoints, and what moment this is told for."""
+def _record(shown: Portrait) -> Table:
+    """Money, what is ahead, touchpoints, gaps in the data, and what moment this is told for."""
     grid = _facts()
     if shown.value is not None:
-        also = "".join(f" + {drawing.money(amount, currency)}" for currency, amount in shown.value.others.items())
-        worth = f"{drawing.money(shown.value.amount, shown.value.currency)}{also} recent {shown.value.basis}"
-        grid.add_row(Text("value"), worth)
+        value = shown.value
+        also = "".join(f" + {drawing.money(amount, currency)}" for currency, amount in value.others.items())
+        peers = "" if shown.percentile is None else f", more than {shown.percentile:.0f} % of their peers"
+        grid.add_row(Text("value"), f"{drawing.money(value.amount, value.currency)}{also} recent {value.basis}{peers}")
+        if value.net is not None and value.cost_to_serve is not None:
+            left = drawing.money(value.net, value.currency)
+            grid.add_row("", f"{left} after {drawing.money(value.cost_to_serve, value.currency)} of our work")
+    if shown.ahead is not None:
+        ahead = shown.ahead
+        chance = f"{100.0 * ahead.probability:.0f} % to buy within {ahead.horizon_days:.0f} days, {ahead.purchases:.1f} times expected"
+        grid.add_row("ahead", chance)
     grid.add_row(Text("touchpoints"), f"{shown.events:,}, from {shown.first_at[:10]} to {shown.last_at[:10]}")
+    for notice in shown.notices[:NOTICES]:
+        grid.add_row("notice", Text(notice.text, style="yellow"))
+    if len(shown.notices) > NOTICES:
+        grid.add_row("", Text(f"and {len(shown.notices) - NOTICES} more", style="yellow"))
     known = "" if shown.known_at[:16] == shown.as_of[:16] else f", as known at {drawing.minute(shown.known_at)}"
     grid.add_row(Text("as of"), Text(f"{drawing.minute(shown.as_of)} UTC{known}, position {shown.position:,}", style="bright_black"))
     return grid

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from schemas.catalogue import Opened
+from schemas.catalogue import Money, Opened, Purchase
 from schemas.cloudevents import touchpoint
 from tests.service.commands import COMMAND, Rledger
 
@@ -20,7 +20,7 @@ ESCAPE = "\x1b["
 
 def test_show_tells_everything_on_one_line_of_json(sampled: Rledger) -> None:
     (shown,) = sampled.json("show", SOMEBODY)
-    assert list(shown) == [*SHOWN.split(), "phase", "turned", "course", "net"]
+    assert list(shown) == [*SHOWN.split(), *["percentile", "ahead", "phase", "turned", "course", "net", "notices"]]
     assert shown["relationship"] == SOMEBODY
     assert 0 <= shown["interval"][0] <= shown["quality"] <= shown["interval"][1] <= 100
     assert set(shown["reasons"][0]) == {"rule", "figure", "threshold", "text"}
@@ -34,6 +34,22 @@ def test_show_draws_a_card_for_people(sampled: Rledger) -> None:
         assert told in card
     assert all(reason["text"] in card for reason in shown["reasons"])
     assert len({len(line) for line in card.splitlines()}) == 1  # its frame is straight
+
+
+def test_a_rate_recorded_by_the_ledger_brings_currencies_together(rledger: Rledger) -> None:
+    for number, (amount, currency) in enumerate((("100.00", "EUR"), ("100.00", "EUR"), ("50.00", "USD"))):
+        bought = Purchase(f"o{number}", Money(amount, currency))
+        event = touchpoint("shop", f"o{number}", "relationship.purchase.v1", "customer/acme", 1_780_000_000_000_000 + number, bought)
+        rledger("append", "-", stdin=event.event.decode())
+    (before,) = rledger.json("show", "customer/acme")
+    assert list(before["value"]["others"]) == ["USD"]
+    assert before["notices"][0]["notice"] == "no_exchange_rate"
+    assert rledger("exchange", "usd", "eur", "0.5", "--on", "2026-01-01").stdout.startswith("1 USD is 0.5 EUR from 2026-01-01 on")
+    (after,) = rledger.json("show", "customer/acme")
+    assert (after["value"]["others"], after["notices"]) == ({}, [])
+    assert float(after["value"]["amount"]) == pytest.approx(float(before["value"]["amount"]) * 225 / 200, rel=1e-3)
+    wrong = rledger("exchange", "dollars", "eur", "0.5", "--on", "2026-01-01")
+    assert (wrong.returncode, wrong.stderr.startswith("error: no exchange rate")) == (1, True)
 
 
 def test_every_relationship_of_the_sample_can_be_shown(sampled: Rledger) -> None:
