@@ -21,8 +21,8 @@ from ledger.ledger import READ_LIMIT_MAX, Ledger
 from projections.policies import Policies
 from projections.runner import Runner
 from service.clock import now_us
-from service.reading import open_runner, open_views
-from service.stores import open_ledger
+from service.reading import open_runner
+from service.stores import open_ledger, open_views
 
 HEADERS = (("content-type", b"application/cloudevents+json"),)
 

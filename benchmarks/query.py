@@ -18,8 +18,7 @@ from projections.moments import Moments
 from projections.queries import Reader
 from projections.scoring.policy_file import shipped
 from service.clock import now_us
-from service.reading import open_views
-from service.stores import open_ledger
+from service.stores import open_ledger, open_views
 
 LONGER = {b"long": 1_000, b"middle": 100}  # events of each of a few
 FEW = 5

@@ -16,7 +16,8 @@ from ledger.ledger import Ledger
 from projections.corrections import CORRECTION
 from projections.folding import Failure, Folding
 from projections.projection import Projection
-from projections.stores.interface import Parked, Progress, UnbindableError
+from projections.stores.interface import Parked, Progress, UnbindableError, Writer
+from projections.stores.slices import EVERYTHING, Share
 from projections.tables import Table, relationship_of
 from projections.views import PolicySupersededError, Views
 from schemas.errors import StoreUnavailableError
@@ -43,6 +44,8 @@ class Keeper:
     """Folds the log into the tables of ``projections``, which all stand at the same position. One thread at a time.
 
     beside: into the tables being built, whose rows are published once at the end; nobody reads them before.
+    share: the slices whose relationships are folded; they, too, all stand at the same position.
+    writer: to write with, of the share; one of its own by default.
 
     Two keepers of the same tables do no harm: at each commit the position is compared with what this one knew, and one that was overtaken
     starts again from the file. Every method may raise ``StoreUnavailableError``: nothing was written, try again.
@@ -56,10 +59,13 @@ class Keeper:
         *,
         clock: Callable[[], int],
         beside: bool = False,
+        share: Share = EVERYTHING,
+        writer: Writer | None = None,
     ) -> None:
         self._ledger, self._views, self._clock, self._beside = ledger, views, clock, beside
-        self.writer = views.writer()
+        self.writer = writer or views.writer(share)
         self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS, deferred=beside) for one in projections]
+        self._names = [folding.table.name for folding in self._foldings]
         self._known: dict[str, Progress] = {}  # by table, as this keeper left it
         self._in_doubt = True  # whether memory and file may disagree
         self.position = 0
@@ -93,6 +99,8 @@ class Keeper:
         freed = waiting = 0
         for folding in self._foldings:
             for parked in self._views.parked(folding.table.name):
+                if not self.writer.holds(parked.relationship):
+                    continue
                 if self._retry(folding, parked.relationship):
                     freed += 1
                 else:
@@ -116,7 +124,7 @@ class Keeper:
 
     def _opened(self) -> dict[str, Progress]:
         """Start from what the file says."""
-        found = self.writer.progress()
+        found = self.writer.progress(self._names)
         known = {}
         for folding in self._foldings:
             name, version = folding.table.name, folding.table.projection.version
@@ -127,7 +135,7 @@ class Keeper:
             if not at.shows(folding.table.projection):
                 raise PolicySupersededError(name)
             known[name] = at
-        if len({at.position for at in known.values()}) > 1:
+        if len({at.position for at in known.values()}) > 1 or len(self.writer.parts(self._names)) > 1:
             raise StoreUnavailableError(f"views {', '.join(known)} stand at different positions: start again, and they are rebuilt")
         self.position = max((at.position for at in known.values()), default=0)
         self._tick_us = max((at.tick_us for at in known.values()), default=0)
@@ -140,7 +148,7 @@ class Keeper:
     def _writing(self) -> Iterator[None]:
         """One commit, if nobody else has written to the tables since this keeper last did."""
         with self.writer.transaction():
-            found = self.writer.progress()
+            found = self.writer.progress(self._names)
             if any(found.get(name) != at for name, at in self._known.items()):
                 raise _OvertakenError
             yield
@@ -148,9 +156,8 @@ class Keeper:
     def _record(self, folding: Folding, **changes: int) -> None:
         """Write how far a table is now, in the commit under way."""
         known = self._known[folding.table.name]
-        at = msgspec.structs.replace(known, updated_us=self._clock(), commits=known.commits + 1, **changes)
-        self.writer.put_progress(at)
-        self._known[folding.table.name] = at
+        at = msgspec.structs.replace(known, updated_us=self._clock(), **changes)
+        self._known[folding.table.name] = self.writer.put_progress(at)
 
     def _advance(self, upto: int | None) -> int:
         start = position = self.position
@@ -174,9 +181,10 @@ class Keeper:
 
     def _fold(self, chunk: Sequence[Stored]) -> None:
         self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
-        corrected = {stored.relationship for stored in chunk if stored.type == CORRECTION}
+        mine = [stored for stored in chunk if self.writer.holds(stored.relationship)]
+        corrected = {stored.relationship for stored in mine if stored.type == CORRECTION}
         self._corrected |= corrected
-        events = self._decoded(chunk)
+        events = self._decoded(mine)
         for folding, wanted in zip(self._foldings, self._wanted(events), strict=True):
             for relationship in corrected:
                 folding.fail(relationship)

@@ -14,7 +14,8 @@ import structlog
 from ledger.ledger import Ledger
 from projections.keeper import Keeper
 from projections.projection import Projection
-from projections.stores.interface import Comparison, Lock, Progress, Writer
+from projections.stores.interface import Comparison, Lock, Part, Progress, Writer
+from projections.stores.slices import EVERYTHING
 from projections.tables import Table
 from projections.views import Views
 from schemas.errors import NotFoundError, StoreUnavailableError
@@ -55,12 +56,16 @@ def rebuild(
         try:
             tables = [Table(one, beside=True) for one in wanted]
             _create(writer, tables, clock())
-            while (target := _target(ledger, writer, projections)) - keeper.position > NEAR_EVENTS:
-                keeper.catch_up(upto=target)
+            while (lowest := _targets(ledger, writer, projections)[0].position) - keeper.position > NEAR_EVENTS:
+                keeper.catch_up(upto=lowest)
             for table in tables:  # after the rows: one sort instead of a search a row
                 writer.index(table, writer.progress()[table.name].build)
             with writer.transaction():
-                keeper.catch_up(upto=_target(ledger, writer, projections))
+                targets = _targets(ledger, writer, projections)
+                keeper.catch_up(upto=targets[0].position)
+                for part in targets[1:]:  # slices that others have brought further
+                    own = writer.within(part.share)
+                    Keeper(ledger, views, wanted, clock=clock, beside=True, share=part.share, writer=own).catch_up(upto=part.position)
                 rebuilt = [_swap(writer, table) if swap else _compared(writer, table) for table in tables]
         except BaseException:
             with suppress(StoreUnavailableError):
@@ -115,11 +120,9 @@ def _create(writer: Writer, tables: Sequence[Table], now_us: int) -> None:
             writer.put_progress(Progress(table.name, made.version, build, "rebuilding", updated_us=now_us, policy=made.policy))
 
 
-def _target(ledger: Ledger, writer: Writer, projections: Sequence[Projection]) -> int:
+def _targets(ledger: Ledger, writer: Writer, projections: Sequence[Projection]) -> list[Part]:
     """Where the live views are, so that all go on from one position; the end of the log when there are none."""
-    found = writer.progress()
-    live = [found[one.name].position for one in projections if one.name in found]
-    return max(live) if live else ledger.head().position
+    return writer.parts([one.name for one in projections]) or [Part(ledger.head().position, EVERYTHING)]
 
 
 def _drop_builds(writer: Writer) -> None:
@@ -153,4 +156,4 @@ def _comparison(writer: Writer, table: Table) -> Comparison | None:
     old = progress.get(table.projection.name)
     if old is None or not old.shows(table.projection):
         return None
-    return writer.compare(table, published=old.swept_us >= progress[table.name].swept_us)
+    return writer.compare(table)

@@ -9,18 +9,22 @@ from ledger.ledger import Ledger
 from projections.keeper import READ_EVENTS, Keeper, Retried
 from projections.projection import Projection
 from projections.rebuild import Rebuilt, rebuild, stale, tidy
+from projections.sharing import level
+from projections.stores.slices import EVERYTHING, Share
 from projections.views import Views
 
 
 class Runner:
-    """Keeps ``projections`` in ``views``. The caller holds ``views.try_lock()``, so that there is one worker. One thread at a time.
+    """Keeps ``projections`` in ``views``, of ``share``, which the caller holds (``try_lock`` or ``join``). One thread at a time.
 
-    Every method may raise ``StoreUnavailableError``: nothing was lost, call it again later.
+    Every method may raise ``StoreUnavailableError`` (nothing was lost, call it again later) or ``LeaseLostError`` (take part anew).
     """
 
-    def __init__(self, ledger: Ledger, views: Views, projections: Sequence[Projection], *, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, ledger: Ledger, views: Views, projections: Sequence[Projection], *, clock: Callable[[], int], share: Share = EVERYTHING
+    ) -> None:
         self._ledger, self._views, self._projections, self._clock = ledger, views, projections, clock
-        self._keeper = Keeper(ledger, views, projections, clock=clock)
+        self._keeper = Keeper(ledger, views, projections, clock=clock, share=share)
         self._prepared = False
 
     @property
@@ -35,6 +39,7 @@ class Runner:
         tidy(self._ledger, self._views)
         if names := stale(self._views, self._projections):
             self.rebuild(names)
+        level(self._ledger, self._views, self._projections, self._keeper.writer, clock=self._clock)
         self.retry_parked()
         self._prepared = True
 

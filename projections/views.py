@@ -11,7 +11,8 @@ from typing import Any, Self
 import msgspec
 
 from projections.projection import Projection
-from projections.stores.interface import Lock, Page, Parked, Progress, Purpose, Store, ViewStatus, Writer
+from projections.stores.interface import Holding, Lock, Page, Parked, Progress, Purpose, Store, ViewStatus, Writer
+from projections.stores.slices import EVERYTHING, Share
 from projections.stores.sqlite import SqliteStore
 from projections.tables import Table
 from schemas.errors import NotFoundError, StoreUnavailableError
@@ -57,27 +58,57 @@ class Views:
         self._tables: dict[Projection, Table] = {}
 
     @classmethod
-    def open(cls, place: Path) -> Self:
+    def open(cls, place: Path | str, *, who: str = "worker") -> Self:
         """Open the views at ``place``, making them when they are not there.
 
+        Args:
+            place: a SQLite file, or ``postgresql://...`` of the database whose schema ``views`` they are.
+            who: under which name, for people, slices are taken there.
+
         Raises:
+            SettingsError: the URL is wrong.
             StoreNewerError: a newer program made them.
             StoreUnavailableError: they cannot be made or read.
         """
-        return cls(SqliteStore(place))
+        if isinstance(place, Path):
+            return cls(SqliteStore(place))
+        from projections.stores.postgres import PostgresStore  # noqa: PLC0415  # as in Ledger.open
+
+        return cls(PostgresStore(place, who))
+
+    @staticmethod
+    def exist(place: Path | str) -> bool:
+        """Whether views were ever made at ``place``."""
+        if isinstance(place, Path):
+            return place.exists()
+        from projections.stores.postgres import PostgresStore  # noqa: PLC0415  # as in Ledger.open
+
+        return PostgresStore.exists(place)
 
     @property
     def place(self) -> str:
         """Where the views stand, for people."""
         return self._store.place
 
-    def writer(self) -> Writer:
+    def writer(self, share: Share = EVERYTHING) -> Writer:
         """Open a connection to write with; the caller closes it."""
-        return self._store.writer()
+        return self._store.writer(share)
 
     def try_lock(self, purpose: Purpose = "worker") -> Lock | None:
         """Take the lock of the one worker (or the one rebuild) until it is released; None while another process has it."""
         return self._store.try_lock(purpose)
+
+    def join(self) -> Lock:
+        """Take part in the work of keeping the views: what is ours to do, ``look`` of it says."""
+        return self._store.join()
+
+    def slices(self) -> list[Share]:
+        """Each slice of the relationships there is, as a share of its own."""
+        return self._store.slices()
+
+    def holdings(self) -> list[Holding]:
+        """Who writes which slice; nothing where there is one worker."""
+        return self._store.holdings()
 
     def get(self, projection: Projection, key: str) -> ViewRow | None:
         """Read the row of ``key`` with its state; None when there is none.

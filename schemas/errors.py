@@ -70,6 +70,12 @@ class StoreUnavailableError(LedgerError):
     code = "store_unavailable"
 
 
+class LeaseLostError(LedgerError):
+    """Another worker keeps these relationships' views now. Nothing was written; take part anew."""
+
+    code = "lease_lost"
+
+
 class ImmutableError(LedgerError):
     """Somebody tried to change or delete history. Append a correction instead."""
 

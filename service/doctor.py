@@ -3,9 +3,11 @@
 import platform
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -18,12 +20,13 @@ from projections.policies import Policies
 from projections.rebuild import stale
 from projections.registry import projections
 from projections.scoring.policy_file import PolicyError
+from projections.stores.interface import Holding
 from projections.views import Views
 from schemas.errors import LedgerError
 from schemas.touchpoint import iso
-from service.reading import NEAR_EVENTS, open_views
+from service.reading import NEAR_EVENTS
 from service.settings import Settings
-from service.stores import open_ledger, views_path
+from service.stores import open_ledger, open_views, views_place
 
 ASK_MS = 5_000  # how long a broker may take to answer
 FREE_WRONG, FREE_LOW = 200_000_000, 2_000_000_000  # bytes: about 0.2 and 2 million touchpoints with their views
@@ -66,7 +69,10 @@ def examine(settings: Settings, now_us: int) -> Iterator[Check]:
 
 
 def _disk(settings: Settings) -> Iterator[Check]:
-    folder = views_path(settings).parent
+    place = views_place(settings)
+    if not isinstance(place, Path):
+        return  # the server's, who has tools of its own
+    folder = place.parent
     there = next(one for one in (folder, *folder.parents) if one.exists())
     free = shutil.disk_usage(there).free
     verdict: Verdict = "wrong" if free < FREE_WRONG else "low" if free < FREE_LOW else "ok"
@@ -107,7 +113,7 @@ def _policy(policies: Policies) -> Check:
 
 
 def _views(settings: Settings, ledger: Ledger, policies: Policies) -> Iterator[Check]:
-    if not views_path(settings).exists():
+    if not Views.exist(views_place(settings)):
         yield Check("views", "wrong", "they were never built", "`rledger project` keeps them, `rledger project --once` builds them now")
         return
     with closing(open_views(settings)) as views:
@@ -129,11 +135,27 @@ def _views(settings: Settings, ledger: Ledger, policies: Policies) -> Iterator[C
             first = parked[0]
             found = f"{len(parked)} relationships wait, first {first.relationship} at position {first.position:,}: {first.error}"
             yield Check("parked", "wrong", found, "upgrade if a newer version knows the event, then `rledger project --retry-parked`")
+        if holdings := views.holdings():
+            yield _slices(holdings, ledger.head().position)
         yield Check("worker", "ok", "runs" if works else "does not run; questions bring the views up to date themselves")
 
 
+def _slices(holdings: Sequence[Holding], head: int) -> Check:
+    """Who writes which relationships."""
+    held = Counter(one.worker for one in holdings)
+    free = held.pop(None, 0)
+    behind = head - min(one.position or 0 for one in holdings)
+    shares = ", ".join(f"{worker} has {count}" for worker, count in sorted(held.items(), key=str))
+    found = f"{len(holdings)} slices of relationships: {shares or 'nobody has any'}; the last one is {behind:,} events behind"
+    if held and free:
+        return Check("slices", "low", f"{found}; {free} are free", "wait: living workers take them within seconds")
+    return Check("slices", "ok", found)
+
+
 def _is_kept(views: Views) -> bool:
-    """Whether a worker holds the views' lock."""
+    """Whether a worker holds the views' lock, or slices of them."""
+    if holdings := views.holdings():
+        return any(one.worker is not None for one in holdings)
     lock = views.try_lock()
     if lock is None:
         return True

@@ -13,28 +13,22 @@ from projections.registry import projections
 from projections.runner import Runner
 from projections.scoring.policy import Policy
 from projections.scoring.policy_file import shipped
+from projections.stores.slices import EVERYTHING, Share
 from projections.views import Views
 from schemas.errors import SettingsError, StoreUnavailableError
 from service.clock import now_us
 from service.settings import Settings
-from service.stores import open_ledger, views_path
+from service.stores import open_ledger, open_views
 
 FIRST_BUILD_S = 30.0  # how long a question waits for a worker that is just building the views
 LOOK_S = 0.05
 NEAR_EVENTS = 2_000  # a worker this close behind is current: it folds them faster than anybody asks
 
 
-def open_views(settings: Settings) -> Views:
-    """The views of that ledger."""
-    path = views_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return Views.open(path)
-
-
 @contextmanager
-def open_runner(ledger: Ledger, views: Views, policy: Policy) -> Iterator[Runner]:
-    """What keeps the views under a policy. The caller holds the worker's lock."""
-    with closing(Runner(ledger, views, projections(policy), clock=now_us)) as runner:
+def open_runner(ledger: Ledger, views: Views, policy: Policy, share: Share = EVERYTHING) -> Iterator[Runner]:
+    """What keeps the views under a policy, of a share that the caller holds."""
+    with closing(Runner(ledger, views, projections(policy), clock=now_us, share=share)) as runner:
         yield runner
 
 
@@ -77,7 +71,7 @@ def _bring_up_to_date(ledger: Ledger, views: Views, notice: Callable[[str], None
         if lock is not None:
             if behind > NEAR_EVENTS:
                 notice(f"bringing the views up to date, {behind:,} events ...")
-            with lock, open_runner(ledger, views, policy) as runner:
+            with lock, open_runner(ledger, views, policy, lock.look()) as runner:
                 runner.catch_up()
             return policy
         if (usable := _usable(ledger, views, policies)) is not None:

@@ -25,9 +25,16 @@ from service.settings import VARIABLES
 
 WIDTH = 100  # characters of help
 MADE = "Made by `rledger schema`; do not edit.\n"
-BOOKKEEPING = (
-    "Each table also has `evaluated_us` (the moment its figures are of), `recorded_us`, `position` (of its newest event) and `state`."
-)
+BOOKKEEPING = """
+Tables for SQL and Datasette: on SQLite in `views.db` beside the ledger, on PostgreSQL in the schema `views` of the ledger's database. Each
+also has `evaluated_us` (the moment its figures are of), `recorded_us`, `position` (of its newest event) and `state`. A column of JSON is
+text on SQLite and `json` on PostgreSQL; `->>` reads it on both. On PostgreSQL texts compare byte by byte.
+
+`projections` says how far each table is, `parked` which relationships wait because an event failed. Rows and position are one commit. On
+PostgreSQL workers keep slices of the relationships, each in commits of its own (`progress`): a relationship's rows, in all tables, are
+always of one position; different relationships may be some events apart, and `projections` tells the position that all have reached. A
+relationship's slice is the one whose `first` <= `get_byte(sha256(convert_to(relationship, 'UTF8')), 0)` < `beyond` in `slices`.
+"""
 
 
 def write(folder: Path, commands: click.Group) -> int:
@@ -112,7 +119,7 @@ def _first_paragraph(one: type) -> str:
 
 
 def _views() -> str:
-    parts = ["# Views\n", MADE, f"Tables of `views.db`, for SQL and Datasette. {BOOKKEEPING}\n"]
+    parts = ["# Views\n", MADE, BOOKKEEPING.lstrip()]
     for one in all_projections(shipped()):
         rows = [f"| `{field.name}` | {_type(field.type)} |" for field in msgspec.structs.fields(one.row)]
         parts += [f"## {one.name}\n\n{_first_paragraph(one.row)}\n", "| column | type |", "| --- | --- |", *rows, ""]

@@ -70,10 +70,10 @@ _matches_anchor = re.compile(r"kafka:[A-Za-z0-9._-]{1,249}|(?!kafka:).+").fullma
 _matches_store = re.compile(r"sqlite:///.+|postgres(ql)?://.+").fullmatch
 
 VARIABLES = (
-    Variable("RLEDGER_DATA", "where the ledger and its views are kept", "rledger in the user's data folder", "a folder", str),
+    Variable("RLEDGER_DATA", "where a SQLite ledger and its views are kept", "rledger in the user's data folder", "a folder", str),
     Variable(
         "RLEDGER_STORE",
-        "the ledger's database",
+        "the ledger's database, and its views'; what a postgresql URL leaves out libpq takes from PGPASSWORD, PGSSLMODE ...",
         "sqlite:///<RLEDGER_DATA>/ledger.db",
         "sqlite:///PATH or postgresql://...",
         _matches_store,

@@ -1,9 +1,12 @@
 """Where the settings say the ledger and its views are."""
 
+import os
+import platform
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ledger.ledger import Ledger
+from projections.views import Views
 from schemas.errors import StoreOlderError
 from service.clock import now_us
 from service.settings import Settings
@@ -18,13 +21,22 @@ def open_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
         return Ledger.open(settings.store, clock=now_us, read_only=read_only)
 
 
-def views_path(settings: Settings) -> Path:
-    """Where the views stand: ``views.db`` beside a SQLite ledger, else in the data folder."""
-    return _beside(settings) / "views.db"
+def views_place(settings: Settings) -> Path | str:
+    """Where the views stand: in ``views.db`` beside a SQLite ledger, else in the schema ``views`` of the ledger's own database."""
+    store = urlsplit(settings.store)
+    return Path(unquote(store.path[1:])).with_name("views.db") if store.scheme == "sqlite" else settings.store
+
+
+def open_views(settings: Settings) -> Views:
+    """The views of that ledger, made where there are none."""
+    place = views_place(settings)
+    if isinstance(place, Path):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    return Views.open(place, who=f"{platform.node()}/{os.getpid()}")
 
 
 def tiles_path(settings: Settings) -> Path:
-    """The folder of the tree's tiles, beside the views."""
+    """The folder of the tree's tiles: beside a SQLite ledger, else in the data folder."""
     return _beside(settings) / "tiles"
 
 
@@ -34,5 +46,5 @@ def keys_path(settings: Settings) -> Path:
 
 
 def _beside(settings: Settings) -> Path:
-    store = urlsplit(settings.store)
-    return Path(unquote(store.path[1:])).parent if store.scheme == "sqlite" else settings.data
+    place = views_place(settings)
+    return place.parent if isinstance(place, Path) else settings.data

@@ -1,4 +1,4 @@
-"""The projection worker: the ledger into the views and tiles, one worker at a time, and every day closed and its log signed."""
+"""The projection worker: the ledger into views and tiles, every day closed and its log signed. On PostgreSQL several share the views."""
 
 import time
 from collections.abc import Callable
@@ -7,87 +7,97 @@ from contextlib import closing
 import structlog
 
 from ledger.ledger import Ledger
+from projections import sharing
 from projections.keeper import Retried
 from projections.policies import Policies
+from projections.registry import projections
 from projections.scoring.policy_file import PolicyError
 from projections.stores.interface import Lock
+from projections.stores.slices import Share
 from projections.views import PolicySupersededError, Views
-from schemas.errors import StoreUnavailableError
+from schemas.errors import LeaseLostError, StoreUnavailableError
 from service.audit.schedule import Sealer
 from service.clock import now_us
 from service.days import DayCloser
-from service.reading import open_runner, open_views
+from service.reading import open_runner
 from service.settings import Settings
-from service.stores import open_ledger
+from service.stores import open_ledger, open_views
 
-WAIT_S = 1.0  # between two looks at a quiet log; also how long a stop may take
+WAIT_S = 1.0  # between two looks at a quiet log, and at what others do; also how long a stop may take
 AGAIN_S = 2.0  # after the store was unavailable
 
 log = structlog.get_logger()
 
 
 def project(settings: Settings, stopped: Callable[[], bool]) -> None:
-    """The ledger into the views until ``stopped``. A second worker stands by until the first is gone."""
-    with open_ledger(settings) as ledger, closing(open_views(settings)) as views:
-        lock = _stand_by(views, stopped)
-        if lock is None:
-            return
-        with lock:
-            days, policies, sealer, position = DayCloser(ledger), Policies(ledger), Sealer(settings, ledger), 0
-            log.info("worker.started")
-            while not stopped():
-                try:
-                    position = _follow(ledger, views, policies, (days, sealer), stopped)
-                except PolicySupersededError as error:
-                    log.info("policy.superseded", view=error.view)
-                except PolicyError as error:
-                    log.warning("policy.refused", error=str(error), again_in_s=AGAIN_S)
-                    time.sleep(AGAIN_S)
-            log.info("worker.stopped", position=position)
-
-
-def _follow(ledger: Ledger, views: Views, policies: Policies, daily: tuple[DayCloser, Sealer], stopped: Callable[[], bool]) -> int:
-    """Keep the views under the policy in force until ``stopped`` or another one is adopted; first rebuild those that follow another one.
-
-    Returns: the position reached.
-
-    Raises:
-        PolicySupersededError: another process made the views under another policy.
-        PolicyError: this program cannot follow the policy in force.
-    """
-    days, sealer = daily
-    policies.refresh()
-    adopted, policy = policies.newest, policies.in_force
-    log.info("policy.followed", version=policy.version, digest=policy.digest)
-    with open_runner(ledger, views, policy) as runner:
+    """The ledger into the views until ``stopped``. A worker with nothing to do stands by until another one is gone."""
+    with open_ledger(settings) as ledger, closing(open_views(settings)) as views, views.join() as part:
+        worker = _Worker(settings, ledger, views, part, stopped)
         while not stopped():
             try:
-                policies.refresh()
-                if policies.newest is not adopted:
-                    break
-                days.close(now_us())
-                folded = runner.run_once()
-                if not sealer.step(now_us(), idle=not folded) and not folded:
-                    ledger.wait(runner.position, WAIT_S)
-            except PolicySupersededError:
-                raise
+                worker.work()
+            except PolicySupersededError as error:
+                log.info("policy.superseded", view=error.view)
+            except PolicyError as error:
+                log.warning("policy.refused", error=str(error), again_in_s=AGAIN_S)
+                time.sleep(AGAIN_S)
+            except LeaseLostError as error:
+                log.warning("lease.lost", error=str(error), again_in_s=WAIT_S)
+                time.sleep(WAIT_S)
             except StoreUnavailableError as error:
                 log.warning("store.unavailable", error=str(error), again_in_s=AGAIN_S)
                 time.sleep(AGAIN_S)
-        return runner.position
+        log.info("worker.stopped", position=worker.position)
 
 
-def _stand_by(views: Views, stopped: Callable[[], bool]) -> Lock | None:
-    """The worker's lock, once it is free; None when asked to stop before."""
-    waiting = False
-    while not stopped():
-        if (lock := views.try_lock()) is not None:
-            return lock
-        if not waiting:
-            log.info("worker.standing-by", views=views.place)
-            waiting = True
-        time.sleep(WAIT_S)
-    return None
+class _Worker:
+    """What one worker keeps: ``part`` says of it which slices are its own."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, views: Views, part: Lock, stopped: Callable[[], bool]) -> None:
+        self._ledger, self._views, self._part, self._stopped = ledger, views, part, stopped
+        self._days, self._policies, self._sealer = DayCloser(ledger), Policies(ledger), Sealer(settings, ledger)
+        self._told: Share | str = "nothing yet"
+        self.position = 0
+
+    def work(self) -> None:
+        """Keep what is ours under the policy in force, until that or the policy changes; first rebuild views that follow another one.
+
+        Raises:
+            PolicySupersededError: another process made the views under another policy.
+            PolicyError: this program cannot follow the policy in force.
+            LeaseLostError: another worker has taken over what was ours.
+            StoreUnavailableError: nothing was lost, try again later.
+        """
+        share = self._part.look()
+        self._tell(share)
+        if share == ():
+            time.sleep(WAIT_S)
+            return
+        self._policies.refresh()
+        adopted, policy = self._policies.newest, self._policies.in_force
+        log.info("policy.followed", version=policy.version, digest=policy.digest)
+        seals = share is None or share[0].first == 0  # one of us signs
+        with open_runner(self._ledger, self._views, policy, share) as runner:
+            while not self._stopped() and self._part.look() == share and self._policies.newest is adopted:
+                self._days.close(now_us())
+                folded = runner.run_once()
+                more = seals and self._sealer.step(now_us(), idle=not folded)
+                if not more and not folded:
+                    self._ledger.wait(runner.position, WAIT_S)
+                self.position = runner.position
+                self._policies.refresh()
+
+    def _tell(self, share: Share) -> None:
+        """Log what we work on, when that changes."""
+        if share == self._told:
+            return
+        if share == ():
+            log.info("worker.standing-by", views=self._views.place)
+        elif share is None:
+            log.info("worker.started", views=self._views.place)
+        else:
+            log.info("worker.started", views=self._views.place, slices=[f"{one.first}-{one.beyond - 1}" for one in share])
+        self._told = share
 
 
 def project_once(settings: Settings) -> int:
@@ -100,17 +110,29 @@ def project_once(settings: Settings) -> int:
         lock = views.try_lock()
         if lock is None:
             raise StoreUnavailableError(f"{views.place}: another worker keeps these views already; `rledger doctor` shows how far it is")
-        with lock, open_runner(ledger, views, Policies(ledger).in_force) as runner:
+        with lock, open_runner(ledger, views, Policies(ledger).in_force, lock.look()) as runner:
             DayCloser(ledger).close(now_us())
             runner.catch_up()
             return runner.position
 
 
+def reslice(settings: Settings, count: int) -> None:
+    """Cut the relationships into ``count`` slices. Workers may go on meanwhile.
+
+    Raises:
+        SettingsError: a count that cannot be, or views that have one worker.
+    """
+    with open_ledger(settings, read_only=True) as ledger, closing(open_views(settings)) as views:
+        sharing.reslice(ledger, views, projections(Policies(ledger).in_force), count, clock=now_us)
+
+
 def retry_parked(settings: Settings) -> Retried:
     """Fold the waiting events of parked relationships again. A worker may go on meanwhile."""
-    with (
-        open_ledger(settings, read_only=True) as ledger,
-        closing(open_views(settings)) as views,
-        open_runner(ledger, views, Policies(ledger).in_force) as runner,
-    ):
-        return runner.retry_parked()
+    freed = waiting = 0
+    with open_ledger(settings, read_only=True) as ledger, closing(open_views(settings)) as views:
+        policy = Policies(ledger).in_force
+        for share in views.slices():  # each stands at one position, whatever the others do
+            with open_runner(ledger, views, policy, share) as runner:
+                retried = runner.retry_parked()
+                freed, waiting = freed + retried.freed, waiting + retried.waiting
+    return Retried(freed, waiting)

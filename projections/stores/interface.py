@@ -4,7 +4,7 @@ Rows go in and out as cells: the public columns of a table, then ``evaluated_us`
 may raise ``StoreUnavailableError``: nothing was written, try again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, Self
@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self
 import msgspec
 
 from projections.projection import Projection
+from projections.stores.slices import Share, Slice
 from projections.tables import Table
 
 ViewStatus = Literal["live", "rebuilding"]
@@ -126,8 +127,28 @@ class UnbindableError(Exception):
         super().__init__(str(reason))
 
 
+class Part(NamedTuple):
+    """Slices whose live tables stand at one position."""
+
+    position: int
+    share: Share
+
+
+class Holding(NamedTuple):
+    """A slice of relationships, for people: who writes it (None: nobody who is alive), and how far it is (None: not built yet)."""
+
+    first: int
+    beyond: int
+    epoch: int
+    worker: str | None
+    position: int | None
+
+
 class Lock(Protocol):
-    """A lock that the process's death releases."""
+    """A lock that the process's death releases, or a worker's part in the work."""
+
+    def look(self) -> Share:
+        """What is ours to write now: nothing, where it is ``()``. A worker asks between commits; it may change then only."""
 
     def release(self) -> None: ...
 
@@ -145,15 +166,37 @@ class Writer(Protocol):
         Writers of the same rows wait for each other's transactions.
         """
 
+    def within(self, share: Share) -> "Writer":
+        """A writer of some slices that is part of this one's transactions."""
+
+    def holds(self, relationship: str) -> bool:
+        """Whether the relationship is in the share that is written here."""
+
     def close(self) -> None: ...
 
     # How far tables are, and who waits
 
-    def progress(self) -> dict[str, Progress]:
-        """How far each table is, by its name, as the transaction under way sees it."""
+    def progress(self, names: Collection[str] | None = None) -> dict[str, Progress]:
+        """How far each table (of ``names``) is in this writer's share, by its name, as the transaction under way sees it.
 
-    def put_progress(self, at: Progress) -> None:
-        """Write how far a table is now."""
+        Within a transaction, others that write these tables in this share wait from now on.
+        """
+
+    def parts(self, names: Collection[str]) -> list[Part]:
+        """This writer's share by the position at which the live tables ``names`` stand, the lowest first; none where none of them is."""
+
+    def put_progress(self, at: Progress) -> Progress:
+        """Write how far a table is now, which counts as one more commit. Returns: the same as it is read from now on."""
+
+    def revoke(self) -> None:
+        """End every lease, in the transaction under way: nobody who holds one commits anything more."""
+
+    def reslice(self, slices: Sequence[Slice]) -> None:
+        """Put ``slices`` in the place of those there are, each as far as those that it overlaps, which stand at one position.
+
+        Raises:
+            SettingsError: this store has one worker.
+        """
 
     def waiting(self, projection: str) -> list[str]:
         """The parked relationships of a projection."""
@@ -214,8 +257,8 @@ class Writer(Protocol):
     def replace(self, table: Table) -> int:
         """Give a table built beside the place of the live one, which was dropped. Returns: relationships parked in it."""
 
-    def compare(self, table: Table, *, published: bool) -> Comparison | None:
-        """Compare a table built beside with the live one; only states where that is not ``published`` to the same moment.
+    def compare(self, table: Table) -> Comparison | None:
+        """Compare a table built beside with the live one; only states where that is not published as of the last close of a day yet.
 
         None where somebody has taken the live table or columns of it away.
         """
@@ -229,14 +272,23 @@ class Store(Protocol):
 
     place: str
 
-    def writer(self) -> Writer:
-        """A connection to write with; the caller closes it."""
+    def writer(self, share: Share) -> Writer:
+        """A connection to write some slices with; the caller closes it."""
 
     def try_lock(self, purpose: Purpose) -> Lock | None:
         """Take the lock of the one worker (or the one rebuild) until it is released; None while another process has it."""
 
+    def join(self) -> Lock:
+        """Take part in the work of keeping the views, with whoever else does."""
+
+    def slices(self) -> list[Share]:
+        """Each slice there is, as a share of its own; under no lease."""
+
+    def holdings(self) -> list[Holding]:
+        """Who writes which slice; nothing where there is one worker."""
+
     def progress(self) -> dict[str, Progress]:
-        """How far each table is, by its name."""
+        """How far each table is, by its name: as far as its last slice."""
 
     def parked(self, projection: str | None) -> list[Parked]:
         """Relationships whose events wait, oldest first; of one projection, or of all."""

@@ -17,7 +17,8 @@ from typing import Any, Self
 
 import sqlite_utils
 
-from projections.stores.interface import Cells, Page, Parked, Progress, Purpose
+from projections.stores.interface import Cells, Holding, Page, Parked, Progress, Purpose
+from projections.stores.slices import EVERYTHING, Share
 from projections.stores.sqlite_statements import select
 from projections.stores.sqlite_writer import SqliteWriter, read_progress
 from projections.tables import Table
@@ -30,13 +31,27 @@ WAL_KEPT_BYTES = 67_108_864  # what the write-ahead log shrinks back to after a 
 
 
 class FileLock:
-    """An exclusive lock on a file; the kernel drops it when this process dies."""
+    """An exclusive lock on a file; the kernel drops it when this process dies. ``look`` takes it as soon as it is free."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def look(self) -> Share:
+        if self._descriptor is None:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return ()
+            self._descriptor = descriptor
+        return EVERYTHING
 
     def release(self) -> None:
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +87,7 @@ class SqliteStore:
         finally:
             writer.close()
 
-    def writer(self) -> SqliteWriter:
+    def writer(self, share: Share = EVERYTHING) -> SqliteWriter:  # noqa: ARG002  # there is but one
         with self._told():
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
             for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"cache_size=-{CACHE_KIB}", f"journal_size_limit={WAL_KEPT_BYTES}"):
@@ -80,13 +95,17 @@ class SqliteStore:
             return SqliteWriter(connection, self._told)
 
     def try_lock(self, purpose: Purpose) -> FileLock | None:
-        descriptor = os.open(f"{self.path}.{purpose}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return FileLock(descriptor)
+        lock = FileLock(Path(f"{self.path}.{purpose}.lock"))
+        return lock if lock.look() is EVERYTHING else None
+
+    def join(self) -> FileLock:
+        return FileLock(Path(f"{self.path}.worker.lock"))
+
+    def slices(self) -> list[Share]:
+        return [EVERYTHING]
+
+    def holdings(self) -> list[Holding]:
+        return []
 
     def progress(self) -> dict[str, Progress]:
         with self._told():

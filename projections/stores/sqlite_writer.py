@@ -1,16 +1,28 @@
 """What is written to views.db: rows, bookkeeping, and tables that take each other's place."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import msgspec
 import sqlite_utils
 
-from projections.stores.interface import DIFFERENCES_MAX, Cells, Comparison, Difference, Parked, Progress, StoredState, UnbindableError
+from projections.stores.interface import (
+    DIFFERENCES_MAX,
+    Cells,
+    Comparison,
+    Difference,
+    Parked,
+    Part,
+    Progress,
+    StoredState,
+    UnbindableError,
+)
+from projections.stores.slices import EVERYTHING, Share, Slice
 from projections.stores.sqlite_statements import Statements, marks
 from projections.tables import BOOKKEEPING, Table, quoted
+from schemas.errors import SettingsError
 
 LOAD_ROWS = 500  # keys bound to one statement
 COLUMNS = Progress.__struct_fields__
@@ -48,17 +60,35 @@ class SqliteWriter:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def within(self, share: Share) -> "SqliteWriter":  # noqa: ARG002  # there is but one
+        return SqliteWriter(self.connection, self._told)
+
+    def holds(self, relationship: str) -> bool:  # noqa: ARG002  # there is but one share
+        return True
+
     def close(self) -> None:
         self.connection.close()
 
     # How far tables are, and who waits
 
-    def progress(self) -> dict[str, Progress]:
+    def progress(self, names: Collection[str] | None = None) -> dict[str, Progress]:
         with self._told():
-            return read_progress(self.connection)
+            return {name: at for name, at in read_progress(self.connection).items() if names is None or name in names}
 
-    def put_progress(self, at: Progress) -> None:
-        self.connection.execute(REPLACE_PROGRESS, msgspec.structs.astuple(at))
+    def parts(self, names: Collection[str]) -> list[Part]:
+        positions = [at.position for at in self.progress(names).values()]
+        return [Part(max(positions), EVERYTHING)] if positions else []
+
+    def put_progress(self, at: Progress) -> Progress:
+        written = msgspec.structs.replace(at, commits=at.commits + 1)
+        self.connection.execute(REPLACE_PROGRESS, msgspec.structs.astuple(written))
+        return written
+
+    def revoke(self) -> None:
+        """Nothing: there are no leases here."""
+
+    def reslice(self, slices: Sequence[Slice]) -> None:  # noqa: ARG002
+        raise SettingsError("views in a SQLite file have one worker: slices of relationships are for PostgreSQL")
 
     def waiting(self, projection: str) -> list[str]:
         found = self.connection.execute("SELECT relationship FROM parked WHERE projection = ?", (projection,))
@@ -130,7 +160,9 @@ class SqliteWriter:
         self.connection.execute("UPDATE projections SET name = ?, status = 'live' WHERE name = ?", (name, table.name))
         return parked
 
-    def compare(self, table: Table, *, published: bool) -> Comparison | None:
+    def compare(self, table: Table) -> Comparison | None:
+        progress = self.progress()
+        published = progress[table.projection.name].swept_us >= progress[table.name].swept_us
         old, new, key = quoted(table.projection.name), quoted(table.name), quoted(table.key)
         columns = [quoted(column) for column in (table.every if published else ("position", "recorded_us", "state"))]
         there = sqlite_utils.Database(self.connection).table(table.projection.name)

@@ -19,8 +19,7 @@ from service.cli import output
 from service.cli.options import as_json, configured, example
 from service.clock import now_us
 from service.doctor import Check, examine
-from service.reading import open_views
-from service.stores import open_ledger
+from service.stores import open_ledger, open_views
 
 MARKS = {"ok": ("✓", "green"), "low": ("!", "yellow"), "wrong": ("✗", "red")}
 

@@ -2,6 +2,7 @@
 
 import click
 
+from projections.stores.slices import BUCKETS
 from service import worker
 from service.cli.options import configured, example
 from service.stopping import Stop
@@ -11,17 +12,23 @@ from service.stopping import Stop
     epilog=example("""
 rledger project
   rledger project --once
+  rledger project --slices 16
 """),
 )
 @click.option("--once", is_flag=True, help="Catch up and stop.")
 @click.option("--retry-parked", is_flag=True, help="Try the relationships again whose events wait because one failed, and stop.")
-def project(*, once: bool, retry_parked: bool) -> None:
+@click.option("--slices", type=click.IntRange(1, BUCKETS), help="On PostgreSQL: cut the relationships into so many slices, and stop.")
+def project(*, once: bool, retry_parked: bool, slices: int | None) -> None:
     """The ledger into the views, as it grows.
 
-    A second worker stands by until the first is gone. It also closes each day: once a UTC day is over, an event says so.
+    On SQLite a second worker stands by until the first is gone. On PostgreSQL as many as you start share the relationships, and take over
+    from one that dies within ten seconds. A worker also closes each day: once a UTC day is over, an event says so.
     """
-    settings = configured(runs=not (once or retry_parked))
-    if retry_parked:
+    settings = configured(runs=not (once or retry_parked or slices))
+    if slices:
+        worker.reslice(settings, slices)
+        click.echo(f"the relationships are in {slices} slices now; workers that run share them within seconds")
+    elif retry_parked:
         retried = worker.retry_parked(settings)
         click.echo(f"relationships that flow again: {retried.freed}; that still wait: {retried.waiting}")
     elif once:

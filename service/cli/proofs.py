@@ -20,8 +20,7 @@ from service.audit.proofs import prove_growth, prove_record, read_checkpoint
 from service.cli import output
 from service.cli.options import as_json, configured, example, notice
 from service.clock import now_us
-from service.reading import open_views
-from service.stores import open_ledger
+from service.stores import open_ledger, open_views
 
 
 @click.command(

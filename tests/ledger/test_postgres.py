@@ -132,6 +132,19 @@ def test_a_lost_notification_costs_a_second_at_most(
     assert time.monotonic() - started < 3
 
 
+def test_a_reader_that_is_never_notified_looks_by_itself(
+    ledger: Ledger, open_ledger: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ledger.wait(0, 0.01) is False  # it listens now
+    monkeypatch.setattr(ledger_postgres, "CHANNEL", "elsewhere")  # and hears nothing, as behind a pooler that shares sessions
+    other = open_ledger()
+    with ThreadPoolExecutor(1) as pool:
+        for position in range(3):
+            woken = pool.submit(ledger.wait, position, 20)
+            other.append([touchpoint(position + 1)])
+            assert woken.result() is True
+
+
 def test_a_zombie_that_stops_holding_the_head_row_loses_it_and_finds_itself_overtaken(
     url: str, open_ledger: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
 ) -> None:

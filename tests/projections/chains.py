@@ -14,12 +14,15 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import msgspec
+import psycopg
+from psycopg.types.string import TextLoader
 
 from ledger.interface import Head
 from ledger.ledger import Ledger
 from projections.corrections import CORRECTION
 from projections.projection import Projection
 from projections.runner import Runner
+from projections.stores.slices import EVERYTHING, Share
 from projections.views import Views
 from schemas.touchpoint import EPOCH, LEDGER_SUBJECT, Recorded, Stored, Touchpoint
 
@@ -132,20 +135,35 @@ def touchpoint(relationship: str, id_: str) -> Touchpoint:
     return Touchpoint("test", id_, "relationship.contact.v0", relationship, event_bytes(id_))
 
 
-def table(path: Path, name: str = "chains") -> list[tuple[Any, ...]]:
-    """Every cell of a table, as bytes in the file."""
-    with sqlite3.connect(path) as connection:
-        rows = connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()
-    connection.close()
+Place = Path | str
+"""A SQLite file, or the URL of a PostgreSQL database."""
+
+
+def execute(place: Place, *statements: str) -> list[tuple[Any, ...]]:
+    """Carry out statements as somebody else would; the rows of the last one, JSON as the text it is."""
+    rows: list[tuple[Any, ...]] = []
+    if isinstance(place, Path):
+        with sqlite3.connect(place) as connection:
+            for statement in statements:
+                rows = connection.execute(statement).fetchall()
+        connection.close()
+        return rows
+    with psycopg.connect(place, options="-c search_path=views") as server:
+        server.adapters.register_loader("json", TextLoader)
+        for statement in statements:
+            done = server.execute(statement.encode())
+            rows = done.fetchall() if done.description else []
     return rows
 
 
-def parked(path: Path) -> list[tuple[str, str, int]]:
+def table(place: Place, name: str = "chains") -> list[tuple[Any, ...]]:
+    """Every cell of a table, as it is stored."""
+    return execute(place, f"SELECT * FROM {name} ORDER BY 1")
+
+
+def parked(place: Place) -> list[tuple[str, str, int]]:
     """What is parked, from where."""
-    with sqlite3.connect(path) as connection:
-        rows = connection.execute("SELECT relationship, error, position FROM parked ORDER BY 1").fetchall()
-    connection.close()
-    return rows
+    return execute(place, "SELECT relationship, error, position FROM parked ORDER BY 1")
 
 
 def naive(events: Iterable[Stored], projection: Projection) -> dict[str, tuple[State, int]]:
@@ -165,14 +183,14 @@ def naive(events: Iterable[Stored], projection: Projection) -> dict[str, tuple[S
 
 
 class House:
-    """A log in memory, and its views in a folder."""
+    """A log in memory, and its views in a file or a database."""
 
-    def __init__(self, folder: Path) -> None:
-        self.log, self.path = Log(), folder / "views.db"
-        self.views = Views.open(self.path)
+    def __init__(self, place: Place) -> None:
+        self.log, self.place = Log(), place
+        self.views = Views.open(place)
 
-    def runner(self, *projections: Projection, clock: Callable[[], int] = lambda: 0) -> Runner:
-        return Runner(self.log.ledger, self.views, projections or (chains(),), clock=clock)
+    def runner(self, *projections: Projection, clock: Callable[[], int] = lambda: 0, share: Share = EVERYTHING) -> Runner:
+        return Runner(self.log.ledger, self.views, projections or (chains(),), clock=clock, share=share)
 
     def catch_up(self, *projections: Projection) -> None:
         """With a worker that lives no longer than this."""
@@ -182,10 +200,10 @@ class House:
 
 
 def from_nothing(log: Log, *projections: Projection) -> tuple[list[tuple[Any, ...]], list[tuple[str, str, int]]]:
-    """The table that one undisturbed pass over the log gives, and what it parks."""
+    """The table that one undisturbed pass over the log gives in a SQLite file, and what it parks: the same on every store."""
     with TemporaryDirectory() as folder:
-        house = House(Path(folder))
+        house = House(Path(folder, "views.db"))
         house.log = log
         house.catch_up(*projections)
         house.views.close()
-        return table(house.path), parked(house.path)
+        return table(house.place), parked(house.place)

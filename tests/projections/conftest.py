@@ -1,4 +1,4 @@
-"""Views over a log in memory."""
+"""Views over a log in memory, on both stores."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,12 +6,21 @@ from pathlib import Path
 import pytest
 
 from projections import keeper
-from tests.projections.chains import House
+from tests.projections.chains import House, Place
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where there are no views yet."""
+    if request.param == "sqlite":
+        return tmp_path / "views.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
+def house(place: Place) -> Iterator[House]:
+    house = House(place)
     yield house
     house.views.close()
 

@@ -126,7 +126,7 @@ def test_views_that_follow_corrections_as_they_come_equal_views_made_anew(
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         for name, value in zip(("READ_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True):
             patch.setattr(keeper_module, name, value)
-        house = House(Path(folder))
+        house = House(Path(folder, "views.db"))
         runner = house.runner()
         for move in moves:
             match move:
@@ -144,8 +144,8 @@ def test_views_that_follow_corrections_as_they_come_equal_views_made_anew(
                     runner = house.runner()
         runner.catch_up()
         runner.close()
-        assert (table(house.path), []) == from_nothing(house.log)
-        assert parked(house.path) == []
+        assert (table(house.place), []) == from_nothing(house.log)
+        assert parked(house.place) == []
         states = {one.state.chain: (one.state, one.position) for one in house.views.select(chains(), state=True)}
         assert states == naive(house.log.events, chains())
         house.views.close()
@@ -169,16 +169,16 @@ def test_a_parked_relationship_flows_again_when_its_bad_event_is_withdrawn(house
     broken = chains(lambda id_: id_ == "e29")
     house.log.add_many(60)
     house.catch_up(broken)
-    assert parked(house.path) == [("customer/c3", "RuntimeError", 29)]
+    assert parked(house.place) == [("customer/c3", "RuntimeError", 29)]
     house.log.correct("customer/c3", "e4")  # another one: it stays parked, what stands follows
     house.catch_up(broken)
-    assert parked(house.path) == [("customer/c3", "RuntimeError", 29)]
-    assert (table(house.path), parked(house.path)) == from_nothing(house.log, broken)
+    assert parked(house.place) == [("customer/c3", "RuntimeError", 29)]
+    assert (table(house.place), parked(house.place)) == from_nothing(house.log, broken)
     house.log.correct("customer/c3", "e29")
     house.log.add_many(30)
     house.catch_up(broken)
-    assert parked(house.path) == []
-    assert (table(house.path), []) == from_nothing(house.log, broken)
+    assert parked(house.place) == []
+    assert (table(house.place), []) == from_nothing(house.log, broken)
     assert {one.state.chain: (one.state, one.position) for one in house.views.select(chains(), state=True)} == naive(
         house.log.events, broken
     )
@@ -221,14 +221,14 @@ def test_a_row_that_cannot_be_published_after_a_correction_parks_its_relationshi
     projection = chains(publish=publish)
     house.log.add_many(20)  # e9 was never the last of its row
     house.catch_up(projection)
-    assert parked(house.path) == []
+    assert parked(house.place) == []
     for number in (14, 19):
         house.log.correct("customer/c3", f"e{number}")
     house.catch_up(projection)
-    assert [(name, error) for name, error, _ in parked(house.path)] == [("customer/c3", "ZeroDivisionError")]
+    assert [(name, error) for name, error, _ in parked(house.place)] == [("customer/c3", "ZeroDivisionError")]
     house.log.correct("customer/c3", "e9")
     house.catch_up(projection)
-    assert (table(house.path), parked(house.path)) == from_nothing(house.log, projection)
+    assert (table(house.place), parked(house.place)) == from_nothing(house.log, projection)
 
 
 def test_a_replacement_that_is_no_data_of_the_type_parks_its_relationship(house: House) -> None:

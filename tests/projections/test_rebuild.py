@@ -1,6 +1,5 @@
 """Views made anew beside the live ones: compared, swapped, and nobody noticed."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +14,15 @@ from projections.runner import Runner
 from projections.stores.interface import Comparison, Difference
 from schemas.errors import NotFoundError, StoreUnavailableError
 from schemas.touchpoint import Stored
-from tests.projections.chains import House, Log, Row, State, chains, from_nothing, row, table
+from tests.projections.chains import House, Log, Place, Row, State, chains, execute, from_nothing, row, table
 
 OTHERS = chains(name="others", ticks=False)
 BOTH = (chains(), OTHERS)
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
+def house(place: Place) -> Iterator[House]:
+    house = House(place)
     house.log.add_many(100)
     house.log.close_day()
     yield house
@@ -35,41 +34,37 @@ def rebuilt(house: House, *projections: Projection, name: str = "chains") -> Reb
     return one
 
 
-def execute(path: Path, *statements: str) -> None:
-    with sqlite3.connect(path) as connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
-
-
-def objects(path: Path) -> set[str]:
-    """Tables and indexes in the file."""
-    with sqlite3.connect(path) as connection:
-        found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")}
-    connection.close()
-    return found
+def objects(place: Place) -> set[str]:
+    """Tables of the views and their indexes, but for those of primary keys."""
+    if isinstance(place, Path):
+        found = execute(place, "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+    else:
+        listed = "SELECT relname FROM pg_class WHERE relnamespace = 'views'::regnamespace AND relkind IN ('r', 'i')"
+        found = execute(place, rf"{listed} AND relname NOT LIKE '%\_pkey'")
+    return {name for (name,) in found} - {"store", "slices", "workers", "progress", "projections", "parked"}
 
 
 def test_a_rebuild_gives_the_same_rows_and_says_so(house: House) -> None:
     house.catch_up(*BOTH)
-    before = table(house.path), table(house.path, "others")
+    before = table(house.place), table(house.place, "others")
     with capture_logs() as logs:
         one = rebuilt(house)
     assert one == Rebuilt("chains", version=1, position=101, parked=0, comparison=Comparison(10, 0, 0, 0, ()))
-    assert (table(house.path), table(house.path, "others")) == before
+    assert (table(house.place), table(house.place, "others")) == before
     assert [log["event"] for log in logs if log["log_level"] != "debug"] == ["view.rebuilt"]
-    assert objects(house.path) == {
-        "projections", "parked", "chains", "chains_events_2", "chains_even_events_2", "others", "others_events_1", "others_even_events_1"
+    assert objects(house.place) == {
+        "chains", "chains_events_2", "chains_even_events_2", "others", "others_events_1", "others_even_events_1"
     }  # fmt: skip
 
 
 def test_rows_that_are_not_what_the_log_says_are_told_and_mended(house: House) -> None:
     house.catch_up(*BOTH)
-    before = table(house.path)
+    before = table(house.place)
+    blob = "x'00'" if isinstance(house.place, Path) else "'\\x00'"
     execute(
-        house.path,
+        house.place,
         "UPDATE chains SET digest = 'forged', half = NULL WHERE chain = 'customer/c1'",
-        "UPDATE chains SET state = x'00' WHERE chain = 'customer/c2'",
+        f"UPDATE chains SET state = {blob} WHERE chain = 'customer/c2'",
         "DELETE FROM chains WHERE chain = 'customer/c3'",
         "INSERT INTO chains SELECT 'customer/c9', events, digest, moment_us, even, half, last, evaluated_us, recorded_us, position, state "
         "FROM chains WHERE chain = 'customer/c4'",
@@ -89,26 +84,26 @@ def test_rows_that_are_not_what_the_log_says_are_told_and_mended(house: House) -
         ),
     )
     assert [(log["event"], log["changed"]) for log in logs if log["log_level"] == "error"] == [("view.differed", 2)]
-    assert table(house.path) == before
+    assert table(house.place) == before
 
 
 def test_a_table_somebody_took_away_is_made_anew(house: House) -> None:
     house.catch_up(*BOTH)
-    before = table(house.path)
+    before = table(house.place)
     for statement in ("DROP TABLE chains", "ALTER TABLE chains DROP COLUMN half"):
-        execute(house.path, statement)
+        execute(house.place, statement)
         assert rebuilt(house).comparison is None
-        assert table(house.path) == before
+        assert table(house.place) == before
 
 
 def test_a_new_version_is_built_beside_the_old_one_and_takes_its_place(house: House) -> None:
     house.catch_up(*BOTH)
-    old = table(house.path)
+    old = table(house.place)
     seen: list[object] = []
 
     def publish(state: State, moment_us: int) -> Row:
         if not seen:
-            seen.append(table(house.path))  # what a reader sees meanwhile
+            seen.append(table(house.place))  # what a reader sees meanwhile
         return msgspec.structs.replace(row(state, moment_us), digest="new")
 
     newer = chains(version=2, publish=publish)
@@ -128,7 +123,7 @@ def test_a_view_that_was_never_built_is_built_up_to_where_the_others_are(house: 
     runner.catch_up()
     runner.close()
     assert {one.position for one in house.views.status(head=0)} == {111}
-    assert table(house.path, "others") != []
+    assert table(house.place, "others") != []
 
 
 class Busy(Log):
@@ -163,7 +158,7 @@ def test_a_worker_goes_on_while_a_view_is_rebuilt(house: House, monkeypatch: pyt
     house.log.add_many(20)
     worker.catch_up()
     worker.close()
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 def test_a_view_that_is_not_where_the_others_are_is_rebuilt(house: House) -> None:
@@ -172,7 +167,7 @@ def test_a_view_that_is_not_where_the_others_are_is_rebuilt(house: House) -> Non
     house.catch_up(OTHERS)
     house.catch_up(*BOTH)
     assert {one.position for one in house.views.status(head=0)} == {111}
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 def test_a_worker_of_another_version_stops_when_its_view_is_replaced(house: House) -> None:
@@ -189,30 +184,30 @@ def test_a_worker_of_another_version_stops_when_its_view_is_replaced(house: Hous
 @pytest.mark.parametrize("next_", ["a worker", "a rebuild"])
 def test_what_a_killed_rebuild_left_is_dropped(house: House, next_: str) -> None:
     house.catch_up(*BOTH)
-    before, moments = objects(house.path), iter([0])
+    before, moments = objects(house.place), iter([0])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rebuild_module, "_drop_builds", lambda *_: None)  # a killed process cleans nothing up
         with pytest.raises(StopIteration):
             rebuild(house.log.ledger, house.views, BOTH, names=["chains"], clock=lambda: next(moments))
-    assert "chains__new" in objects(house.path)
+    assert "chains__new" in objects(house.place)
     assert [(one.name, one.status) for one in house.views.status(head=101)] == [
         ("chains", "live"), ("chains__new", "rebuilding"), ("others", "live")
     ]  # fmt: skip
     if next_ == "a worker":
         house.catch_up(*BOTH)
-        assert objects(house.path) == before
+        assert objects(house.place) == before
     else:
         assert rebuilt(house).comparison is not None
-    assert "chains__new" not in objects(house.path)
+    assert "chains__new" not in objects(house.place)
 
 
 def test_a_rebuild_that_fails_leaves_the_live_view_and_nothing_else(house: House) -> None:
     house.catch_up(*BOTH)
-    before = table(house.path), objects(house.path)
+    before = table(house.place), objects(house.place)
     moments = iter([0])  # the next time it is asked there is none
     with pytest.raises(StopIteration):
         rebuild(house.log.ledger, house.views, BOTH, names=["chains"], clock=lambda: next(moments))
-    assert (table(house.path), objects(house.path)) == before
+    assert (table(house.place), objects(house.place)) == before
     assert rebuilt(house).comparison is not None
 
 
@@ -256,4 +251,4 @@ def test_views_of_another_ledger_are_thrown_away(house: House, events: int, by: 
         else:
             assert rebuilt(house).comparison is None
     assert "views.discarded" in [log["event"] for log in logs]
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)

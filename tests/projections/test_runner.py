@@ -6,11 +6,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +30,7 @@ from projections.views import Views
 from schemas.errors import StoreUnavailableError
 from schemas.records import recorded
 from schemas.touchpoint import Stored
-from tests.projections.chains import SECOND, House, Log, Row, State, chains, from_nothing, naive, parked, row, table, touchpoint
+from tests.projections.chains import SECOND, House, Log, Place, Row, State, chains, from_nothing, naive, parked, row, table, touchpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,15 +56,20 @@ moves = st.lists(
 )
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 @given(moves=moves, cached_rows=st.integers(1, 4), sizes=st.tuples(st.integers(1, 9), st.integers(1, 20), st.integers(1, 3)))
 def test_batches_crashes_and_rebuilds_do_not_change_the_rows(
-    moves: list[str | int | list[tuple[str, str]]], cached_rows: int, sizes: tuple[int, int, int]
+    request: pytest.FixtureRequest,
+    kind: str,
+    moves: list[str | int | list[tuple[str, str]]],
+    cached_rows: int,
+    sizes: tuple[int, int, int],
 ) -> None:
     broken = chains(lambda id_: id_.startswith("poison"))
-    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+    with pytest.MonkeyPatch.context() as patch, fresh(request, kind) as place:
         for name, value in zip(("READ_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True):
             patch.setattr(keeper_module, name, value)
-        house = House(Path(folder))
+        house = House(place)
         runner = house.runner(broken)
         for move in moves:
             match move:
@@ -84,10 +92,21 @@ def test_batches_crashes_and_rebuilds_do_not_change_the_rows(
                     runner = house.runner(broken)
         runner.catch_up()
         runner.close()
-        assert (table(house.path), parked(house.path)) == from_nothing(house.log, broken)
+        assert (table(house.place), parked(house.place)) == from_nothing(house.log, broken)
         house.catch_up(chains())
-        assert (table(house.path), parked(house.path)) == from_nothing(house.log)
+        assert (table(house.place), parked(house.place)) == from_nothing(house.log)
         house.views.close()
+
+
+@contextmanager
+def fresh(request: pytest.FixtureRequest, kind: str) -> Iterator[Place]:
+    """A place without views, once more within one test."""
+    if kind == "sqlite":
+        with TemporaryDirectory() as folder:
+            yield Path(folder, "views.db")
+    else:
+        with request.getfixturevalue("postgres").database() as url:
+            yield url
 
 
 class Killed(BaseException):
@@ -144,19 +163,19 @@ def test_parked_events_are_folded_in_order_when_the_fold_is_mended(house: House)
     house.log.add_many(100)
     house.log.close_day()
     house.catch_up(chains(lambda id_: int(id_[1:]) % 40 == 13))
-    assert parked(house.path) != []
+    assert parked(house.place) != []
     house.catch_up()
-    assert parked(house.path) == []
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert parked(house.place) == []
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 def test_a_retry_that_fails_further_on_keeps_what_went_well(house: House) -> None:
     for number in range(10):
         house.log.add("customer/a", f"e{number}")
     house.catch_up(chains(lambda id_: id_ in {"e2", "e6"}))
-    assert parked(house.path) == [("customer/a", "RuntimeError", 3)]
+    assert parked(house.place) == [("customer/a", "RuntimeError", 3)]
     house.catch_up(chains(lambda id_: id_ == "e6"))
-    assert parked(house.path) == [("customer/a", "RuntimeError", 7)]
+    assert parked(house.place) == [("customer/a", "RuntimeError", 7)]
     assert {one.position for one in house.views.select(chains())} == {5, 6}
 
 
@@ -177,9 +196,9 @@ def test_a_row_that_cannot_be_published_parks_its_relationship(house: House, bes
             house.catch_up(chains(publish=publish))
     house.catch_up(chains(publish=publish))
     third = [one.position for one in house.log.events if one.relationship == "customer/c3"][nth]  # of that row
-    assert parked(house.path) == [("customer/c3", "ZeroDivisionError", third)]
+    assert parked(house.place) == [("customer/c3", "ZeroDivisionError", third)]
     house.catch_up()
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 def test_a_row_is_not_removed_by_an_event_that_waits(house: House) -> None:
@@ -213,7 +232,7 @@ def test_a_value_no_column_can_hold_parks_its_relationship(house: House, value: 
     house.catch_up(chains(publish=publish))
     assert [one.relationship for one in house.views.parked()] == ["customer/c3"]
     house.catch_up()
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 def test_a_value_no_column_can_hold_does_not_hinder_another_projection(house: House) -> None:
@@ -225,7 +244,7 @@ def test_a_value_no_column_can_hold_does_not_hinder_another_projection(house: Ho
     house.log.add_many(20)
     house.catch_up(*both)
     assert [(one.projection, one.relationship) for one in house.views.parked()] == [("others", "customer/c3")]
-    assert table(house.path) == from_nothing(house.log)[0]
+    assert table(house.place) == from_nothing(house.log)[0]
 
 
 def test_catching_up_ends_although_the_log_grows(house: House) -> None:
@@ -244,7 +263,7 @@ def test_an_event_that_cannot_be_read_parks_its_relationship(house: House) -> No
     house.log.add("customer/c3", "damaged", event=b'{"id": ')
     house.log.add_many(20)
     house.catch_up()
-    assert parked(house.path) == [("customer/c3", "ValueError", 21)]
+    assert parked(house.place) == [("customer/c3", "ValueError", 21)]
     assert house.views.parked()[0].key is None
     whole = [one for one in house.log.events if one.relationship != "customer/c3" or one.position < 21]
     assert {one.state.chain: (one.state, one.position) for one in house.views.select(chains(), state=True)} == naive(whole, chains())
@@ -260,10 +279,10 @@ def test_an_event_whose_row_cannot_be_told_parks_its_relationship(house: House) 
     projection = msgspec.structs.replace(chains(), key=key)
     house.log.add_many(30)
     house.catch_up(projection)
-    assert parked(house.path) == [(house.log.events[8].relationship, "LookupError", 9)]
+    assert parked(house.place) == [(house.log.events[8].relationship, "LookupError", 9)]
     broken = False
     house.catch_up(projection)
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 @pytest.mark.usefixtures("small")
@@ -324,12 +343,12 @@ def test_a_row_that_fails_at_the_close_of_a_day_is_retried(house: House) -> None
     house.catch_up(projection)
     tick_us = house.log.close_day()
     house.catch_up(projection)
-    assert parked(house.path) == [("customer/c3", "ZeroDivisionError", 42)]  # events from there on wait
+    assert parked(house.place) == [("customer/c3", "ZeroDivisionError", 42)]  # events from there on wait
     house.catch_up(projection)
     assert house.views.parked()[0].attempts == 2
     house.log.add_many(10)
     house.catch_up()
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 def test_a_relationship_parked_at_an_event_stays_there_when_the_close_of_a_day_fails_too(house: House) -> None:
@@ -344,9 +363,9 @@ def test_a_relationship_parked_at_an_event_stays_there_when_the_close_of_a_day_f
     house.catch_up(projection)
     tick_us = house.log.close_day()
     house.catch_up(projection)
-    assert parked(house.path) == [("customer/c3", "RuntimeError", 29)]
+    assert parked(house.place) == [("customer/c3", "RuntimeError", 29)]
     house.catch_up()
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 @pytest.mark.usefixtures("small")
@@ -362,7 +381,7 @@ def test_a_fold_that_fails_once_is_folded_again(house: House) -> None:
     house.log.add_many(60)
     house.catch_up(chains(poison))
     assert not failures
-    assert (table(house.path), parked(house.path)) == from_nothing(house.log)
+    assert (table(house.place), parked(house.place)) == from_nothing(house.log)
 
 
 def test_a_worker_goes_on_with_what_it_retried_itself(house: House) -> None:
@@ -372,14 +391,14 @@ def test_a_worker_goes_on_with_what_it_retried_itself(house: House) -> None:
     for _ in range(20):
         house.log.add_many(4)
         worker.catch_up()
-    assert len(parked(house.path)) == 2
+    assert len(parked(house.place)) == 2
     poison.clear()
     assert worker.retry_parked() == Retried(freed=2, waiting=0)
     for _ in range(10):
         house.log.add_many(4)
         worker.catch_up()
     worker.close()
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 def test_states_in_memory_are_bounded(house: House) -> None:
@@ -394,6 +413,7 @@ def test_states_in_memory_are_bounded(house: House) -> None:
     assert [state.last for state in folding.states.values()] == [f"e{number}" for number in range(491, 501)]
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_a_full_disk_parks_nothing_and_loses_nothing(house: House) -> None:
     house.log.add_many(50)
     house.catch_up()
@@ -407,8 +427,8 @@ def test_a_full_disk_parks_nothing_and_loses_nothing(house: House) -> None:
     keeper.writer.connection.execute("PRAGMA max_page_count = 1000000")
     keeper.catch_up()
     keeper.close()
-    assert parked(house.path) == []
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert parked(house.place) == []
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 @pytest.mark.usefixtures("small")
@@ -423,7 +443,7 @@ def test_two_keepers_of_the_same_tables_do_no_harm(house: House) -> None:
     keepers[0].catch_up()
     for keeper in keepers:
         keeper.close()
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 def test_parked_relationships_may_be_retried_beside_a_worker(house: House) -> None:
@@ -438,26 +458,28 @@ def test_parked_relationships_may_be_retried_beside_a_worker(house: House) -> No
     worker.catch_up()
     worker.close()
     other.close()
-    assert (table(house.path), []) == from_nothing(house.log)
+    assert (table(house.place), []) == from_nothing(house.log)
 
 
 def test_only_one_worker_has_the_lock(house: House) -> None:
-    lock = house.views.try_lock()
+    lock, others = house.views.try_lock(), Views.open(house.place)
     assert lock is not None
     with lock:
-        assert Views.open(house.path).try_lock() is None
+        assert others.try_lock() is None
+    others.close()
     again = house.views.try_lock()
     assert again is not None
     again.release()
 
 
 def test_a_worker_killed_again_and_again_leaves_the_rows_of_one_that_was_not(tmp_path: Path) -> None:
-    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db", clock=iter(range(SECOND, 10**9)).__next__)
+    store = f"sqlite:///{tmp_path}/ledger.db"
+    ledger = Ledger.open(store, clock=iter(range(SECOND, 10**9)).__next__)
     views = Views.open(tmp_path / "views.db")
     rng, sent = random.Random(5), 0
     for _ in range(12):
         before = position(views)
-        worker = subprocess.Popen([sys.executable, "-m", "tests.projections.worker", tmp_path], cwd=ROOT)
+        worker = subprocess.Popen([sys.executable, "-m", "tests.projections.worker", store, tmp_path / "views.db"], cwd=ROOT)
         try:
             deadline = None
             while deadline is None or time.monotonic() < deadline:
@@ -497,10 +519,21 @@ def everything(ledger: Ledger) -> Sequence[Stored]:
 def test_a_foreign_reader_sees_rows_and_position_of_one_commit(house: House) -> None:
     house.log.add_many(10)
     house.catch_up()
-    with sqlite3.connect(house.path) as reader:
-        reader.execute("BEGIN")
+    with reading(house.place) as reader:
         before = reader.execute("SELECT position FROM projections").fetchone()
         house.log.add_many(10)
         house.catch_up()
         assert reader.execute("SELECT max(position) FROM chains").fetchone() == before
-    reader.close()
+
+
+@contextmanager
+def reading(place: Place) -> Iterator[Any]:
+    """A connection of a reader's own, in one transaction that sees one moment."""
+    if isinstance(place, Path):
+        with closing(sqlite3.connect(place)) as reader:
+            reader.execute("BEGIN")
+            yield reader
+    else:
+        with psycopg.connect(place, options="-c search_path=views") as server:
+            server.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            yield server

@@ -3,10 +3,12 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,13 +16,12 @@ from hypothesis import strategies as st
 from projections.keeper import Keeper
 from projections.projection import Projection
 from projections.rebuild import rebuild
+from projections.stores import postgres_statements, sqlite_statements
 from projections.stores.interface import Page
-from projections.stores.sqlite import SCHEMA_VERSION
-from projections.stores.sqlite_statements import select
 from projections.tables import Table
 from projections.views import ViewRow, Views
 from schemas.errors import NotFoundError, SettingsError, StoreNewerError, StoreUnavailableError
-from tests.projections.chains import Log, chains
+from tests.projections.chains import Log, Place, chains, execute
 
 COLORS: tuple[str | None, ...] = ("red", "green", 'bl"ue', None)
 
@@ -81,20 +82,28 @@ THINGS = Projection(
 )
 
 
-def filled(path: Path, rows: int) -> Views:
+def filled(place: Place, rows: int) -> Views:
     """Views with as many things, numbered from 1."""
-    log, views = Log(), Views.open(path)
+    log, views = Log(), Views.open(place)
     for number in range(1, rows + 1):
         log.add(f"customer/c{number * 7919 % 10_007}", f"e{number}")
     rebuild(log.ledger, views, [THINGS], names=["things"], clock=lambda: 5)
     return views
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def things(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Views, Place]]:
+    """Sixty things, and where they stand."""
+    with ExitStack() as stack:
+        place: Place = tmp_path_factory.mktemp("views") / "views.db"
+        if request.param == "postgres":
+            place = stack.enter_context(request.getfixturevalue("postgres").database())
+        yield stack.enter_context(closing(filled(place, 60))), place
+
+
 @pytest.fixture(scope="module")
-def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
-    views = filled(tmp_path_factory.mktemp("views") / "views.db", 60)
-    yield views
-    views.close()
+def views(things: tuple[Views, Place]) -> Views:
+    return things[0]
 
 
 def every(views: Views) -> list[ViewRow]:
@@ -111,11 +120,30 @@ def test_a_row_is_read_as_it_was_published(views: Views) -> None:
     assert views.get(THINGS, "customer/nobody") is None
 
 
-def test_people_find_plain_columns_of_the_right_kind(views: Views) -> None:
-    with sqlite3.connect(views.place) as connection:
-        columns = [(name, kind, key) for _, name, kind, _, _, key in connection.execute("PRAGMA table_info(things)")]
-        (words,) = connection.execute("SELECT words ->> 'a' FROM things WHERE number = 3").fetchone()
-    connection.close()
+def test_people_find_plain_columns_of_the_right_kind(things: tuple[Views, Place]) -> None:
+    _, place = things
+    ((words,),) = execute(place, "SELECT words ->> 'a' FROM things WHERE number = 3")
+    assert float(words) == 1.0
+    if isinstance(place, str):
+        told = "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'views' AND table_name = 'things'"
+        assert execute(place, f"{told} ORDER BY ordinal_position") == [
+            ("thing", "text"),
+            ("number", "bigint"),
+            ("color", "text"),
+            ("share", "double precision"),
+            ("on", "boolean"),
+            ("perhaps", "boolean"),
+            ("side", "text"),
+            ("nested", "json"),
+            ("many", "json"),
+            ("words", "json"),
+            ("evaluated_us", "bigint"),
+            ("recorded_us", "bigint"),
+            ("position", "bigint"),
+            ("state", "bytea"),
+        ]
+        return
+    columns = [(name, kind, key) for _, name, kind, _, _, key in execute(place, "PRAGMA table_info(things)")]
     assert columns == [
         ("thing", "TEXT", 1),
         ("number", "INTEGER", 0),
@@ -132,7 +160,6 @@ def test_people_find_plain_columns_of_the_right_kind(views: Views) -> None:
         ("position", "INTEGER", 0),
         ("state", "BLOB", 0),
     ]
-    assert words == 1.0
 
 
 @given(
@@ -179,16 +206,24 @@ def test_only_known_columns_can_be_asked_for(views: Views) -> None:
         views.select(THINGS, after="customer/nobody")
 
 
-def test_a_page_is_found_with_the_index(views: Views) -> None:
-    sql, parameters = select(Table(THINGS), Page({"color": "red"}, order_by="share", descending=True, limit=5))
-    with sqlite3.connect(views.place) as connection:
-        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
-    connection.close()
-    assert "SEARCH things USING INDEX things_color_share_1 (color=?)" in plan
+def test_a_page_is_found_with_the_index(things: tuple[Views, Place]) -> None:
+    _, place = things
+    page = Page({"color": "red"}, order_by="share", descending=True, limit=5)
+    if isinstance(place, Path):
+        sql, parameters = sqlite_statements.select(Table(THINGS), page)
+        with closing(sqlite3.connect(place)) as connection:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+        assert "SEARCH things USING INDEX things_color_share_1 (color=?)" in plan
+    else:
+        asked, bound = postgres_statements.select(Table(THINGS), page)
+        with psycopg.connect(place, options="-c enable_seqscan=off -c enable_bitmapscan=off") as server:
+            found = "\n".join(line for (line,) in server.execute(f"EXPLAIN {asked}".encode(), bound))
+        assert found.count("Index Scan Backward using things_color_share_1 on things") == 2  # those with a share, and those without
+        assert "Sort" not in found.split("Append")[1]
 
 
-def test_a_reader_goes_on_with_what_it_began(tmp_path: Path) -> None:
-    log, views = Log(), Views.open(tmp_path / "views.db")
+def test_a_reader_goes_on_with_what_it_began(place: Place) -> None:
+    log, views = Log(), Views.open(place)
     log.add_many(40, relationships=40)
     rebuild(log.ledger, views, [THINGS], names=["things"], clock=lambda: 0)
     rows = views.select(THINGS)
@@ -220,11 +255,11 @@ def test_a_view_of_another_version_is_not_misread(views: Views) -> None:
         views.select(chains())
 
 
-def test_a_state_of_another_shape_is_not_misread(tmp_path: Path) -> None:
+def test_a_state_of_another_shape_is_not_misread(place: Place) -> None:
     class Other(msgspec.Struct):
         thing: int
 
-    views = filled(tmp_path / "views.db", 3)
+    views = filled(place, 3)
     with pytest.raises(StoreUnavailableError, match="run `rledger rebuild things`"):
         list(views.select(msgspec.structs.replace(THINGS, state=Other), state=True))
     views.close()
@@ -255,13 +290,11 @@ def test_views_made_before_policies_were_written_down_go_on_where_they_follow_no
     views.close()
 
 
-def test_views_of_a_newer_program_are_left_alone(tmp_path: Path) -> None:
-    filled(tmp_path / "views.db", 1).close()
-    with sqlite3.connect(tmp_path / "views.db") as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    connection.close()
-    with pytest.raises(StoreNewerError):
-        Views.open(tmp_path / "views.db")
+def test_views_of_a_newer_program_are_left_alone(place: Place) -> None:
+    filled(place, 1).close()
+    execute(place, "PRAGMA user_version = 99" if isinstance(place, Path) else "UPDATE store SET schema_version = 99")
+    with pytest.raises(StoreNewerError, match="99"):
+        Views.open(place)
 
 
 def test_a_file_that_is_no_database_is_told_as_such(tmp_path: Path) -> None:

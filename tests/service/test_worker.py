@@ -4,7 +4,7 @@ import signal
 from contextlib import closing, nullcontext
 
 from service import settings
-from service.reading import open_views
+from service.stores import open_views
 from tests.service.commands import PATIENCE_S, Rledger, eventually
 from tests.service.test_putting import purchase
 

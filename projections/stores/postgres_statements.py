@@ -1,0 +1,116 @@
+"""Every PostgreSQL statement about the rows of one table. Names of tables and columns come from our own code, values are always bound.
+
+Texts are compared byte by byte (``COLLATE "C"``), so that rows have the order they have on SQLite. What is no plain value is ``json``,
+which keeps the text as it was written. Rows are written as one array a column, whatever their number.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from projections.stores.interface import Page
+from projections.tables import BOOKKEEPING, Table, quoted
+
+TYPES: dict[type | None, str] = {
+    str: 'text COLLATE "C"',
+    int: "bigint",
+    float: "double precision",
+    bool: "boolean",
+    bytes: "bytea",
+    None: "json",
+}
+BUCKET = "get_byte(sha256(convert_to(split_part({}, '#', 1), 'UTF8')), 0)"
+"""The bucket of a row by its key, as in ``slices.py``."""
+
+
+class Statements:
+    """The statements about ``table``, written once."""
+
+    def __init__(self, table: Table) -> None:
+        name, key = in_schema(table.name), quoted(table.key)
+        kinds = table.kinds | BOOKKEEPING
+        stored = f"{key}, state, position, recorded_us, evaluated_us"
+        beside = [table.key, *BOOKKEEPING]
+        self.kinds = [kinds[column] for column in table.every]
+        self.beside_kinds = [kinds[column] for column in beside]
+        self.upsert = _upsert(name, key, table.every, self.kinds)
+        self.upsert_state = _upsert(name, key, beside, self.beside_kinds)
+        self.delete = f"DELETE FROM {name} WHERE {key} = ANY(%s)"  # noqa: S608
+        # '#' parts a relationship from the rest of a key, '$' is the next character: a range of the primary key.
+        self.delete_relationship = f"DELETE FROM {name} WHERE {key} = %(of)s OR ({key} >= %(of)s || '#' AND {key} < %(of)s || '$')"  # noqa: S608
+        self.load_one = f"SELECT {stored} FROM {name} WHERE {key} = %s"  # noqa: S608
+        self.load_many = f"SELECT {key}, state FROM {name} WHERE {key} = ANY(%s)"  # noqa: S608
+        self.unpublished = (
+            f"SELECT {stored} FROM {name} WHERE {key} > %s AND evaluated_us < %s"  # noqa: S608
+            f" AND (%s::int[] IS NULL OR {BUCKET.format(key)} = ANY(%s::int[])) ORDER BY {key} LIMIT %s"
+        )
+        self.create = f"CREATE TABLE {name} ({', '.join(_column(column, kinds[column], table) for column in table.every)})"
+
+
+def in_schema(name: str) -> str:
+    """A table of the views as SQL takes it."""
+    return f"views.{quoted(name)}"
+
+
+def cells(table: Table, columns: Sequence[str]) -> str:
+    """Columns as they are read: JSON as the text it is."""
+    kinds = table.kinds | BOOKKEEPING
+    return ", ".join(quoted(column) + ("::text" if kinds[column] is None else "") for column in columns)
+
+
+def select(table: Table, page: Page) -> tuple[str, dict[str, Any]]:
+    """The SELECT of a page and its parameters.
+
+    PostgreSQL reads an index for one order of NULLs only, so the rows with a value and those without are two parts, each from the index.
+
+    Raises:
+        SettingsError: a column the table does not have.
+    """
+    tests: list[str] = []
+    bound: dict[str, Any] = {"limit": page.limit}
+    for column, present, null in page.tests:
+        name, kind = table.known(column), table.kinds[column]
+        plain = TYPES[str if kind is None else kind].partition(" COLLATE")[0]
+        text = "::text" if kind is None else ""
+        if len(present) == 1 and not null:  # the order of the rest of an index is seen behind one value only
+            bound[f"of {column}"] = present[0]
+            tests.append(f"{name}{text} = %(of {column})s::{plain}")
+        else:
+            bound[f"of {column}"] = present
+            tests.append(f"({name}{text} = ANY(%(of {column})s::{plain}[])" + (f" OR {name} IS NULL)" if null else ")"))
+    order, key = table.known(page.order_by or table.key), quoted(table.key)
+    text = "::text" if table.kinds[page.order_by or table.key] is None else ""
+    direction, beyond = ("DESC", "<") if page.descending else ("ASC", ">")
+    valued, empty = [*tests, f"{order} IS NOT NULL"], [*tests, f"{order} IS NULL"]
+    if page.after is not None:
+        bound["value"], bound["last"] = page.after
+        if bound["value"] is None:
+            valued.append("false")
+            empty.append(f"{key} {beyond} %(last)s")
+        else:
+            valued.append(f"({order}{text}, {key}) {beyond} (%(value)s, %(last)s)")
+    parts = [
+        f"(SELECT {at} AS part, * FROM {in_schema(table.name)} WHERE {' AND '.join(where)}"  # noqa: S608
+        f" ORDER BY {order}{text} {direction}, {key} {direction} LIMIT %(limit)s)"
+        for at, where in enumerate((valued, empty))
+    ]
+    rows = " UNION ALL ".join(parts if page.order_by not in {None, table.key} else parts[:1])
+    sql = (
+        f"SELECT {cells(table, table.every)} FROM ({rows}) AS rows"  # noqa: S608
+        f" ORDER BY part, {order}{text} {direction}, {key} {direction} LIMIT %(limit)s"
+    )
+    return sql, bound
+
+
+def _column(column: str, kind: type | None, table: Table) -> str:
+    rule = " PRIMARY KEY" if column == table.key else " NOT NULL" if column in BOOKKEEPING else ""
+    return f"{quoted(column)} {TYPES[kind]}{rule}"
+
+
+def _upsert(name: str, key: str, columns: Sequence[str], kinds: Sequence[type | None]) -> str:
+    names = [quoted(column) for column in columns]
+    arrays = ", ".join(f"%b::{TYPES[kind].partition(' COLLATE')[0]}[]" for kind in kinds)
+    changes = ", ".join(f"{column} = excluded.{column}" for column in names if column != key)
+    return (
+        f"INSERT INTO {name} ({', '.join(names)}) SELECT * FROM unnest({arrays}) "  # noqa: S608
+        f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
+    )
