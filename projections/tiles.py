@@ -39,6 +39,7 @@ class Tiles:
     def __init__(self, folder: Path, ledger: Ledger) -> None:
         self.folder, self._ledger = folder, ledger
         self._origin = ledger.tree().origin
+        self._nodes: tuple[int, Nodes] | None = None
 
     @property
     def size(self) -> int:
@@ -99,8 +100,10 @@ class Tiles:
             raise StoreUnavailableError(f"{full} cannot be read ({error}): check the disk and its permissions") from error
 
     def nodes(self, size: int) -> Nodes:
-        """The nodes of the tree of ``size``, at most ``self.size``, each tile read once."""
-        return nodes(size, self.read)
+        """The nodes of the tree of ``size``, at most ``self.size``; asked for that size again, it remembers the upper tiles."""
+        if self._nodes is None or self._nodes[0] != size:
+            self._nodes = size, nodes(size, self.read)
+        return self._nodes[1]
 
     def root(self, size: int) -> bytes:
         """The root of the tree of ``size``, at most ``self.size``."""

@@ -9,7 +9,8 @@ Source: c2sp.org/tlog-tiles.
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import lru_cache
+from hashlib import sha256
 
 import msgspec
 
@@ -19,6 +20,7 @@ from ledger.proof.text import HASH_BYTES, SIZE_MAX
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
+NODES_TILES = 512  # whose nodes are remembered: 8 MB, the upper tiles of 30 million leaves
 LEVEL_MAX = 63
 ENTRIES = -1  # the level of bundles of entries
 ENTRY_BYTES_MAX = 65_535  # the format counts an entry's bytes in 16 bits
@@ -99,19 +101,20 @@ def grow(old_size: int, leaf_hashes: Iterable[bytes], read: Read) -> Iterator[tu
 
 
 def nodes(size: int, read: Read) -> Nodes:
-    """The nodes of the tree of ``size`` from its tiles, each tile read once; what proofs are made from.
+    """The nodes of the tree of ``size`` from its tiles, those used last remembered; what proofs are made from.
 
     The callable raises ``MalformedError`` where a tile is shorter than it should be.
     """
 
-    @cache
-    def content(level: int, index: int) -> bytes:
-        return _hashes(Tile(level, index, min(WIDTH, (size >> HEIGHT * level) - index * WIDTH)), read)
+    @lru_cache(NODES_TILES)
+    def inner(level: int, index: int) -> list[bytes]:
+        return _inner(_hashes(Tile(level, index, min(WIDTH, (size >> HEIGHT * level) - index * WIDTH)), read))
 
     def node(height: int, index: int) -> bytes:
         level, rest = divmod(height, HEIGHT)
         tile, offset = divmod(index << rest, WIDTH)
-        return _root(content(level, tile)[offset * HASH_BYTES : (offset + (1 << rest)) * HASH_BYTES])
+        at = (offset >> rest) * HASH_BYTES
+        return inner(level, tile)[rest][at : at + HASH_BYTES]
 
     return node
 
@@ -145,6 +148,16 @@ def _hashes(tile: Tile, read: Read) -> bytes:
     if len(content) < tile.width * HASH_BYTES:
         raise MalformedError(f"{tile.path} has {len(content)} bytes, not {tile.width * HASH_BYTES}: make the tiles anew from the log")
     return content[: tile.width * HASH_BYTES]
+
+
+def _inner(hashes: bytes) -> list[bytes]:
+    """By height above the hashes of a tile: the nodes over them that are whole, in a row. A proof needs most of them."""
+    levels = [hashes]
+    while len(hashes) >= 2 * HASH_BYTES:
+        pairs = range(0, len(hashes) // (2 * HASH_BYTES) * 2 * HASH_BYTES, 2 * HASH_BYTES)
+        hashes = b"".join([sha256(b"\x01" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])
+        levels.append(hashes)
+    return levels
 
 
 def _root(hashes: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Tiles held against the hashes of the events: each byte of each file, and no file too many or too few."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,9 +24,8 @@ class Group(msgspec.Struct):
     damaged: list[str] = []
 
     def __call__(self, index: int, hashes: bytes) -> None:
-        for path in _kept(self.folder, Tile(0, index)):
-            content = path.read_bytes()
-            if not (hashes.startswith(content) and len(content) % HASH_BYTES == 0):
+        for path, content in _kept(self.folder, Tile(0, index)):
+            if not _agree(hashes, content):
                 self._compare(path.relative_to(self.folder).as_posix(), content, index, hashes)
 
     def _compare(self, name: str, content: bytes, index: int, hashes: bytes) -> None:
@@ -38,10 +38,14 @@ class Group(msgspec.Struct):
 
 
 class TileCheck:
-    """Says what is wrong with ``tiles``, from what scans found in those of leaves."""
+    """Says what is wrong with ``tiles``, from what scans found in those of leaves.
 
-    def __init__(self, tiles: Tiles, groups: Sequence[Group]) -> None:
-        self.folder, self._size, self._groups = tiles.folder, tiles.size, groups
+    ``head`` is the position of the newest event: the log, and so its tiles, may have grown since it was scanned. What is new is left to
+    the next time.
+    """
+
+    def __init__(self, tiles: Tiles, groups: Sequence[Group], head: int) -> None:
+        self.folder, self._size, self._groups, self._head = tiles.folder, tiles.size, groups, head
 
     def problems(self, whole: Stretch, *, logs_fault: bool) -> Iterator[Wrong]:
         """What is wrong. ``logs_fault``: the log does not fit its head or checkpoints either, so tiles that differ tell where."""
@@ -53,49 +57,62 @@ class TileCheck:
                 yield Wrong(position, f"the event is not the one that {name} was made from", means)
             yield from (Wrong(None, f"{name} is damaged", "the tile was altered") for name in group.damaged)
         yield from self._above(whole)
-        yield from self._files(whole)
+        yield from self._files()
 
     def _above(self, whole: Stretch) -> Iterator[Wrong]:
         """The tiles over the leaves', each at every width it is kept in."""
         roots = [whole.groups[at : at + HASH_BYTES] for at in range(0, len(whole.groups), HASH_BYTES)]
         for tile, content in grow(0, roots, _none):
-            for path in _kept(self.folder, Tile(tile.level + 1, tile.index)):
-                if not content.startswith(path.read_bytes()):
+            for path, kept in _kept(self.folder, Tile(tile.level + 1, tile.index)):
+                if not _agree(content, kept):
                     what = f"{path.relative_to(self.folder)} does not follow from the events"
                     yield Wrong(None, what, "the tile was altered, or they were")
 
-    def _files(self, whole: Stretch) -> Iterator[Wrong]:
+    def _files(self) -> Iterator[Wrong]:
         """Files that are missing, too short for their name, or nobody's."""
         if not self._size:
             yield Wrong(
                 None, f"{self.folder / 'kept.json'} does not say how far the tiles are", "it was altered, or they are another log's"
             )
         for tile in tiles_of(self._size):
-            if not any(_width(path) >= tile.width for path in _kept(self.folder, Tile(tile.level, tile.index))):
+            if not any(_width(path) >= tile.width for path, _ in _kept(self.folder, Tile(tile.level, tile.index))):
                 yield Wrong(None, f"{tile.path} is missing", "the tile was removed; remove the folder, and the tiles are made anew")
         for path in sorted((self.folder / "tile").rglob("*")):
             if path.is_file() and not path.name.endswith(".new"):  # what a kill left of a file on its way
-                yield from self._file(path, whole.count)
+                yield from self._file(path)
 
-    def _file(self, path: Path, count: int) -> Iterator[Wrong]:
-        name, size = path.relative_to(self.folder).as_posix(), path.stat().st_size
+    def _file(self, path: Path) -> Iterator[Wrong]:
+        name = path.relative_to(self.folder).as_posix()
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:  # a full one took its place just now
+            return
         try:
             tile = parse_path(name)
         except MalformedError:
             yield Wrong(None, f"{name} is no tile", "somebody put it there")
             return
         end = (tile.index * WIDTH + tile.width) << HEIGHT * max(tile.level, 0)
-        if tile.level < 0 or end > count:
+        if tile.level < 0 or end > self._head:
             yield Wrong(None, f"{name} is of events that the log does not have", "its end was removed, or somebody put the tile there")
         elif size != tile.width * HASH_BYTES:
             yield Wrong(None, f"{name} has {size} bytes, not {tile.width * HASH_BYTES}", "the tile was altered")
 
 
-def _kept(folder: Path, tile: Tile) -> Iterator[Path]:
-    """The files of a tile: the full one, and every partial one."""
+def _kept(folder: Path, tile: Tile) -> Iterator[tuple[Path, bytes]]:
+    """The files of a tile and what they hold: the full one, and every partial one."""
     full = folder / tile.path
     partial = full.with_name(f"{full.name}.p")
-    return (path for path in (full, *(partial.iterdir() if partial.is_dir() else ())) if path.is_file())
+    for path in (full, *(partial.iterdir() if partial.is_dir() else ())):
+        with contextlib.suppress(FileNotFoundError):  # a full one took its place just now, or there is none
+            if not path.is_dir():
+                yield path, path.read_bytes()
+
+
+def _agree(hashes: bytes, content: bytes) -> bool:
+    """Whether a tile holds the first of ``hashes``, or those and newer ones; whether it should be so long, its name tells."""
+    both = min(len(hashes), len(content))
+    return hashes[:both] == content[:both] and len(content) % HASH_BYTES == 0
 
 
 def _width(path: Path) -> int:

@@ -66,7 +66,7 @@ def _verify(settings: Settings, checkpoints: Checkpoints, given: Sequence[Path],
         *whole.wrong,
         *logs,
         *seen.problems,
-        *TileCheck(checkpoints.tiles, groups).problems(whole, logs_fault=bool(logs)),
+        *TileCheck(checkpoints.tiles, groups, ledger.head().position).problems(whole, logs_fault=bool(logs)),
         *_indexes(whole, sums if ledger.head().position == size else None),
         *others,
     ]

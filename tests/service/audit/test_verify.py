@@ -252,6 +252,35 @@ def test_any_changed_removed_swapped_or_inserted_tile_is_found(store: SQLite | P
     assert not report(store.found).ok
 
 
+def test_a_log_that_grows_meanwhile_is_no_problem(store: SQLite | PostgreSQL) -> None:
+    with open_ledger(store.found) as ledger:
+        checkpoints = Checkpoints.of(store.found, ledger)
+        grown = 0
+
+        def grow(*_: object) -> None:
+            nonlocal grown
+            ledger.append(contacts(range(1_000 + grown, 1_400 + grown)))
+            grown += 400
+            checkpoints.make(now_us())
+
+        assert verify(store.found, checkpoints, (), grow) == Report(ok=True, size=SIZE, root=report_root(store, SIZE), problems=[])
+        assert grown == 400
+    assert report(store.found).ok
+
+
+def report_root(store: SQLite | PostgreSQL, size: int) -> str:
+    """The root as the checkpoint of that size says it."""
+    with open_ledger(store.found, read_only=True) as ledger:
+        note = next(one.note for one in ledger.checkpoints() if one.size == size)
+    return note.decode().split("\n")[2]
+
+
+def test_an_empty_ledger_is_all_right(rledger: Rledger) -> None:
+    open_ledger(settings.read(rledger.environ)).close()
+    root = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="  # SHA-256 of nothing
+    assert rledger.json("verify") == [{"ok": True, "size": 0, "root": root, "problems": []}]
+
+
 def forge(store: SQLite | PostgreSQL) -> None:
     """Change an event, and make head, tree and checkpoints fit: all that can be done without the key."""
     row = dict(zip(columns(store), store.row(17), strict=True))
