@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from projections.calibration import deliveries, peers, purchases
+from projections.calibration import deliveries, peers, purchases, questions
 from projections.calibration.calibrate import Answered, Calibration, TooShortError, calibrate, notes, split
 from projections.calibration.measures import Floats
 from projections.calibration.observed import History, observed
@@ -18,7 +18,7 @@ from schemas import catalogue as c
 from schemas.touchpoint import Recorded
 from tests.projections.calibration.populations import CDNOW, CDNOW_SPLIT, PUBLISHED, buyers, cdnow, deliverers, numbered
 from tests.projections.calibration.populations import purchases as bought
-from tests.projections.events import DAY, NOW, POLICY, sample
+from tests.projections.events import DAY, MODELS, NOW, POLICY, sample
 
 SPLIT = NOW // DAY * DAY - 1600 * DAY
 STEADY = Parameters(r=2.0, alpha=8.0)  # weeks: some buy every fortnight, some twice a year, and nobody leaves
@@ -138,6 +138,13 @@ def test_deliveries_are_foretold_by_the_levels_own_formula() -> None:
             kept = np.exp2((told.day[row, :place] - told.day[row, place]) / 100.0)
             plus, minus = (float((part[row, :place] * kept).sum()) for part in (told.plus, told.minus))
             assert found[row, place] == pytest.approx((plus + 2.4) / (plus + minus + 3.0))
+
+
+def test_where_deliveries_are_all_there_is_that_is_the_published_level() -> None:
+    told, rule = changing()[:3], POLICY.partner.delivery
+    sent = deliveries.deliveries(told, NOW, POLICY)
+    found = deliveries.foretold(sent, rule.half_life_days, rule.prior_mean, rule.prior_events)[sent.there]
+    assert questions.delivery(told, 0, MODELS["partner"]) == pytest.approx(found, rel=1e-6)
 
 
 def test_the_peers_mean_is_that_of_relationships_and_not_of_the_loudest() -> None:
