@@ -60,7 +60,7 @@ def _run(ledger: Ledger, settings: LetterSettings, stopped: threading.Event) -> 
     while not stopped.is_set():
         try:
             if _waiting(ledger, settings.topic)[1]:
-                with _producer(settings) as producer:
+                with producing(settings) as producer:
                     while publish(ledger, producer.send, settings.topic):
                         pass
             trouble.end()
@@ -128,7 +128,7 @@ def _stream(topic: str) -> str:
 
 
 @contextlib.contextmanager
-def _producer(settings: LetterSettings) -> Iterator[KafkaProducer]:
+def producing(settings: LetterSettings) -> Iterator[KafkaProducer]:
     """An idempotent producer; what it has not sent when the block fails is given up."""
     producer, *_ = connect(
         KafkaProducer,

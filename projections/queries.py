@@ -26,6 +26,7 @@ from projections.scoring.models import Model, models
 from projections.scoring.policy import Policy
 from projections.scoring.state import State, empty, fold
 from projections.views import Views
+from schemas.catalogue import RESERVED_PREFIX
 from schemas.errors import NotFoundError, SettingsError
 from schemas.records import recorded
 from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored, iso
@@ -165,6 +166,14 @@ class Reader:
             raise _unknown(relationship, moments)
         return lines[-limit:]
 
+    def events(self, relationship: str, moments: Moments) -> Sequence[Recorded]:
+        """The touchpoints of one relationship that count, corrections followed, as they were recorded.
+
+        Raises:
+            NotFoundError: no touchpoint of it counts.
+        """
+        return self._known(relationship, moments).events
+
     def columns(self, projection: Projection, names: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
         """Some public columns of every row of a view, in no order, and after them the moment (microseconds UTC) they are true for."""
         if not moments.past:
@@ -187,7 +196,8 @@ class Reader:
     def _known(self, relationship: str, moments: Moments) -> _Known:
         known = [event for one in self._ledger.history(relationship) if moments.knew(one.recorded_us) and (event := recorded(one))]
         corrections = Corrections(known)
-        events = [event for event in corrections.counting(known) if moments.happened(event)]
+        counting = [event for event in corrections.counting(known) if not event.type.startswith(RESERVED_PREFIX)]
+        events = [event for event in counting if moments.happened(event)]  # what the ledger writes about a relationship is no touchpoint
         if not events or relationship == LEDGER_SUBJECT:
             raise _unknown(relationship, moments)
         withdrawn = [event for event in known if moments.happened(event) and corrections.is_withdrawn(event)]

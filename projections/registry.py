@@ -1,5 +1,6 @@
 """Every view there is."""
 
+from projections.alerts.view import alerts
 from projections.complaints import COMPLAINTS
 from projections.deals.contracts import CONTRACTS
 from projections.deals.negotiations import NEGOTIATIONS
@@ -14,4 +15,5 @@ from projections.scoring.policy import Policy
 
 def projections(policy: Policy) -> tuple[Projection, ...]:
     """All projections, under one policy."""
-    return relationships(policy), COMPLAINTS, reputation(policy), scorecards(policy), supply(policy), CONTRACTS, NEGOTIATIONS, RATES
+    followed = relationships(policy), reputation(policy), scorecards(policy), supply(policy), alerts(policy)
+    return *followed, COMPLAINTS, CONTRACTS, NEGOTIATIONS, RATES

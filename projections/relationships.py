@@ -17,7 +17,8 @@ from projections.scoring.policy import Policy
 from projections.scoring.standing import Facts, Reason, Standing, classify
 from projections.scoring.state import State, empty, fold
 from projections.scoring.value import Worth, worth
-from schemas.touchpoint import LEDGER_SUBJECT, Recorded, iso
+from schemas.catalogue import RESERVED_PREFIX
+from schemas.touchpoint import Recorded, iso
 
 
 class Assessed(msgspec.Struct, frozen=True):
@@ -115,7 +116,8 @@ def relationships(policy: Policy) -> Projection:
 
 
 def _key(event: Recorded) -> str | None:
-    return None if event.relationship == LEDGER_SUBJECT else event.relationship
+    """Touchpoints alone: what the ledger writes about a relationship (alerts handled, corrections) is none."""
+    return None if event.type.startswith(RESERVED_PREFIX) else event.relationship
 
 
 def _fold(by_kind: dict[str, Model], state: State | None, event: Recorded) -> State:

@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True):
     topic: str
     deadletters: str
     relayed: str
+    alerts: str
     group: str
     actor: str | None
     anchor: str | None
@@ -61,7 +62,7 @@ def _is_object(text: str) -> bool:
         return False
 
 
-TOPIC, DEADLETTERS, RELAYED = "relationship.touchpoints", "relationship.deadletters", "relationship.ledger"
+TOPIC, DEADLETTERS, RELAYED, ALERTS = "relationship.touchpoints", "relationship.deadletters", "relationship.ledger", "relationship.alerts"
 GROUP = "rledger"
 
 _matches_brokers = re.compile(r"[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*").fullmatch
@@ -89,6 +90,7 @@ VARIABLES = (
         "a Kafka topic name",
         _matches_kafka_name,
     ),
+    Variable("RLEDGER_ALERTS", "where alerts are published", ALERTS, "a Kafka topic name", _matches_kafka_name),
     Variable("RLEDGER_GROUP", "consumers of one group share the partitions", GROUP, "a Kafka group name", _matches_kafka_name),
     Variable("RLEDGER_ACTOR", "who acts, as recorded with what is done to the ledger", "the login name", "a name", str),
     Variable("RLEDGER_ANCHOR", "where signed checkpoints go besides", "nowhere", "a file, or kafka:TOPIC", _matches_anchor),
@@ -125,6 +127,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         topic=given["RLEDGER_TOPIC"] or TOPIC,
         deadletters=given["RLEDGER_DEADLETTERS"] or DEADLETTERS,
         relayed=given["RLEDGER_LEDGER_TOPIC"] or RELAYED,
+        alerts=given["RLEDGER_ALERTS"] or ALERTS,
         group=given["RLEDGER_GROUP"] or GROUP,
         actor=given["RLEDGER_ACTOR"] or None,
         anchor=given["RLEDGER_ANCHOR"] or None,

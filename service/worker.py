@@ -19,6 +19,8 @@ from schemas.errors import LeaseLostError, StoreUnavailableError
 from service.audit.schedule import Sealer
 from service.clock import now_us
 from service.days import DayCloser
+from service.delivering import delivering
+from service.noting import Noter
 from service.reading import open_runner
 from service.settings import Settings
 from service.stores import open_ledger, open_views
@@ -31,7 +33,7 @@ log = structlog.get_logger()
 
 def project(settings: Settings, stopped: Callable[[], bool]) -> None:
     """The ledger into the views until ``stopped``. A worker with nothing to do stands by until another one is gone."""
-    with open_ledger(settings) as ledger, closing(open_views(settings)) as views, views.join() as part:
+    with open_ledger(settings) as ledger, closing(open_views(settings)) as views, views.join() as part, delivering(ledger, views, settings):
         worker = _Worker(settings, ledger, views, part, stopped)
         while not stopped():
             try:
@@ -56,6 +58,7 @@ class _Worker:
     def __init__(self, settings: Settings, ledger: Ledger, views: Views, part: Lock, stopped: Callable[[], bool]) -> None:
         self._ledger, self._views, self._part, self._stopped = ledger, views, part, stopped
         self._days, self._policies, self._sealer = DayCloser(ledger), Policies(ledger), Sealer(settings, ledger)
+        self._noter = Noter(ledger, views)
         self._told: Share | str = "nothing yet"
         self.position = 0
 
@@ -76,13 +79,14 @@ class _Worker:
         self._policies.refresh()
         adopted, policy = self._policies.newest, self._policies.in_force
         log.info("policy.followed", version=policy.version, digest=policy.digest)
-        seals = share is None or share[0].first == 0  # one of us signs
+        first = share is None or share[0].first == 0  # one of us signs, and notes what the views say of the day
         with open_runner(self._ledger, self._views, policy, share) as runner:
             while not self._stopped() and self._part.look() == share and self._policies.newest is adopted:
                 self._days.close(now_us())
                 folded = runner.run_once()
-                more = seals and self._sealer.step(now_us(), idle=not folded)
-                if not more and not folded:
+                noted = first and not folded and self._noter.look(policy, now_us())
+                more = first and self._sealer.step(now_us(), idle=not folded)
+                if not (more or folded or noted):
                     self._ledger.wait(runner.position, WAIT_S)
                 self.position = runner.position
                 self._policies.refresh()
@@ -110,9 +114,12 @@ def project_once(settings: Settings) -> int:
         lock = views.try_lock()
         if lock is None:
             raise StoreUnavailableError(f"{views.place}: another worker keeps these views already; `rledger doctor` shows how far it is")
-        with lock, open_runner(ledger, views, Policies(ledger).in_force, lock.look()) as runner:
+        policy = Policies(ledger).in_force
+        with lock, open_runner(ledger, views, policy, lock.look()) as runner:
             DayCloser(ledger).close(now_us())
             runner.catch_up()
+            if Noter(ledger, views).look(policy, now_us()):
+                runner.catch_up()
             return runner.position
 
 

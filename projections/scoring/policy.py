@@ -259,6 +259,115 @@ class PhasePolicy(Section, frozen=True):
     commitment_days: Positive
 
 
+class ComplaintDays(Section, frozen=True):
+    minor: Positive
+    moderate: Positive
+    major: Positive
+    critical: Positive
+
+    def __getitem__(self, severity: str) -> float:
+        return getattr(self, severity)  # type: ignore[no-any-return]
+
+
+class AlertsPolicy(Section, frozen=True):
+    complaint_days: ComplaintDays
+    promise_days: Weight
+    notice_days: Weight
+    ending_days: Weight
+    rate_above: Share
+    accepted: OpenShare
+    poor: OpenShare
+    limit: Positive
+    height_max: Annotated[float, msgspec.Meta(ge=1)]
+    defects_share: Share
+    payment_days: Annotated[int, msgspec.Meta(ge=0)]
+    answer_hours: Positive
+    rhythm_min: Annotated[int, msgspec.Meta(ge=2)]
+    rhythm_memory: Annotated[float, msgspec.Meta(gt=1)]
+    silence_slower: Annotated[float, msgspec.Meta(gt=1)]
+    silence_limit: Positive
+    silence_gaps: Positive
+    amount_spread: Positive
+    usual_bad: OpenShare
+    turned_by: Annotated[float, msgspec.Meta(gt=0, le=0.4)]
+    turned_limit: Positive
+    reputation_drop: Points
+    reputation_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
+    unknown_days: Weight
+    historical_days: Weight
+    deliver_days: Positive
+    lapse_days: Positive
+    quiet_days: Weight
+    kept: Annotated[int, msgspec.Meta(ge=1)]
+
+    @cached_property
+    def historical_us(self) -> int:
+        return int(self.historical_days * DAY_US)
+
+    @cached_property
+    def lapse_us(self) -> int:
+        return int(self.lapse_days * DAY_US)
+
+    @cached_property
+    def quiet_us(self) -> int:
+        return int(self.quiet_days * DAY_US)
+
+    @cached_property
+    def deliver_us(self) -> int:
+        return int(self.deliver_days * DAY_US)
+
+
+class ActionsPolicy(Section, frozen=True):
+    after_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
+    apart_days: Annotated[int, msgspec.Meta(ge=16)]
+    quality_apart: Positive
+    trend_apart: Positive
+    neighbours: Annotated[int, msgspec.Meta(ge=1)]
+    cases_min: Annotated[int, msgspec.Meta(ge=2)]
+    others_max: Annotated[int, msgspec.Meta(ge=1)]
+
+    @cached_property
+    def after_us(self) -> int:
+        return self.after_days * DAY_US
+
+    @cached_property
+    def apart_us(self) -> int:
+        return self.apart_days * DAY_US
+
+
+class Plays(Section, frozen=True):
+    """The next step, in words, by kind of alert and by the rule of a standing's reason."""
+
+    quality_turned: str
+    silence: str
+    complaint_overdue: str
+    late_again: str
+    pays_late_again: str
+    slow_again: str
+    wrong_again: str
+    we_fail_again: str
+    rate_above_benchmark: str
+    contract_ending: str
+    unequal_deal: str
+    promise_broken: str
+    exit_candidate: str
+    reputation_dropped: str
+    sole_source_at_risk: str
+    data_quality: str
+    low_quality: str
+    open_conflict: str
+    falling: str
+    silent: str
+    poor: str
+    weak: str
+    high_quality: str
+
+    def of(self, name: str) -> str | None:
+        """The play for an alert's kind or a reason's rule; ``weak_trust`` and its like share one. None: there is nothing to do."""
+        found: str | None = getattr(self, "weak" if name.startswith("weak_") else name, None)
+        return found
+
+
 class StandingPolicy(Section, frozen=True):
     evidence_min: Weight
     width_max: Points
@@ -318,6 +427,9 @@ class Policy(Section, frozen=True):
     leaks: LeaksPolicy
     turn: TurnPolicy
     phase: PhasePolicy
+    alerts: AlertsPolicy
+    actions: ActionsPolicy
+    plays: Plays
     standing: Standings
 
     @cached_property

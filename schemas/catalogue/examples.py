@@ -145,6 +145,9 @@ EXAMPLES: dict[type[Data], dict[str, Any]] = {
     own.AlertAssigned: {"alert_id": "overdue:C-7", "assignee": "A. Maier"},
     own.AlertSnoozed: {"alert_id": "overdue:C-7", "until": "2026-03-09T08:00:00Z"},
     own.AlertResolved: {"alert_id": "overdue:C-7", "note": "refunded"},
+    own.AlertDelivered: {"alert_id": "4f1c09ab77", "to": "kafka:relationship.alerts"},
+    own.ExitProposed: {"proposed": True, "quality": 31.5, "reasons": ["the whole interval is poor"], "policy": "2026.1"},
+    own.ReputationNoted: {"day": "2026-03-02", "level": 81.4, "low": 78.0, "high": 84.5, "policy": "2026.1"},
     own.Exported: {"format": "parquet", "events": 5000, "first_position": 1, "last_position": 5000, "reason": "yearly audit"},
     own.Replayed: {"view": "relationships", "size": 25653, "as_of": "2026-04-30T23:59:59Z", "known_at": "2026-05-01T23:59:59Z"},
 }

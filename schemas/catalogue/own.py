@@ -10,6 +10,8 @@ from msgspec import Meta
 
 from schemas.catalogue.values import Count, Currency, Data, Id, Label, Moment, Value, doc
 
+Points = Annotated[float, Meta(ge=0, le=100)]
+
 
 class TouchpointRef(Value, frozen=True):
     """Names a touchpoint for ever."""
@@ -102,6 +104,32 @@ class Replayed(Data, frozen=True):
     as_of: Annotated[Moment | None, doc("only what had happened by then")] = None
     known_at: Annotated[Moment | None, doc("only what was recorded by then")] = None
     against: Annotated[Moment | None, doc("the moment it was compared with")] = None
+
+
+class AlertDelivered(Data, frozen=True):
+    """An alert was told to the world outside, once."""
+
+    alert_id: Id
+    to: Annotated[Label, doc("where: ``kafka:relationship.alerts`` ...")]
+
+
+class ExitProposed(Data, frozen=True):
+    """At the close of a day the views held a relationship for harmful: a proposal to a person. Or they no longer do."""
+
+    proposed: Annotated[bool, doc("false: the proposal is withdrawn")]
+    quality: Annotated[Points | None, doc("0-100")] = None
+    reasons: Annotated[tuple[str, ...] | None, doc("in words")] = None
+    policy: Annotated[Label | None, doc("version of the policy it rests on")] = None
+
+
+class ReputationNoted(Data, frozen=True):
+    """How our conduct stood with everybody at the close of a day."""
+
+    day: Annotated[date, doc("UTC")]
+    level: Annotated[Points, doc("0-100")]
+    low: Annotated[Points, doc("the interval's lower end")]
+    high: Points
+    policy: Annotated[Label | None, doc("version of the policy it rests on")] = None
 
 
 class Exported(Data, frozen=True):

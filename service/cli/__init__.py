@@ -33,6 +33,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "reputation": ("reputation:reputation", "How our own conduct stands with everybody; what would help."),
     },
     "Decide": {
+        "alerts": ("alerts:alerts", "What somebody should see to: list, ack, assign, snooze, resolve."),
+        "actions": ("actions:actions", "What was done, and whether it worked beside similar relationships."),
         "deal": ("deal:deal", "A proposed deal, judged from both sides before it is signed."),
     },
     "Prove": {

@@ -4,7 +4,7 @@ import click
 
 from projections.stores.slices import BUCKETS
 from service import worker
-from service.cli.options import configured, example
+from service.cli.options import configured, example, kafka
 from service.stopping import Stop
 
 
@@ -15,16 +15,18 @@ rledger project
   rledger project --slices 16
 """),
 )
+@kafka
 @click.option("--once", is_flag=True, help="Catch up and stop.")
 @click.option("--retry-parked", is_flag=True, help="Try the relationships again whose events wait because one failed, and stop.")
 @click.option("--slices", type=click.IntRange(1, BUCKETS), help="On PostgreSQL: cut the relationships into so many slices, and stop.")
-def project(*, once: bool, retry_parked: bool, slices: int | None) -> None:
+def project(*, kafka: str | None, once: bool, retry_parked: bool, slices: int | None) -> None:
     """The ledger into the views, as it grows.
 
     On SQLite a second worker stands by until the first is gone. On PostgreSQL as many as you start share the relationships, and take over
     from one that dies within ten seconds. A worker also closes each day: once a UTC day is over, an event says so.
+    With Kafka it delivers alerts to RLEDGER_ALERTS, each once.
     """
-    settings = configured(runs=not (once or retry_parked or slices))
+    settings = configured(runs=not (once or retry_parked or slices), RLEDGER_KAFKA=kafka)
     if slices:
         worker.reslice(settings, slices)
         click.echo(f"the relationships are in {slices} slices now; workers that run share them within seconds")

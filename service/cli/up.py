@@ -36,8 +36,9 @@ def up(*, sample: bool, kafka: str | None) -> None:
             else:
                 click.echo("sample: already there, only its trickle goes on")
         where = _where_to_look(settings, ledger, fed=sample or settings.kafka is not None)
-    running = [_part("project", "project")]
-    running += [_part("intake", "consume", "--kafka", settings.kafka)] if settings.kafka else []
+    brokers = ("--kafka", settings.kafka) if settings.kafka else ()
+    running = [_part("project", "project", *brokers)]
+    running += [_part("intake", "consume", *brokers)] if settings.kafka else []
     running += [_part("trickle", "trickle")] if sample else []
     click.echo(f"{where}\nrunning  {', '.join(part.name for part in running)}; Ctrl-C stops")
     Supervisor(running).run()
@@ -57,6 +58,7 @@ def _where_to_look(settings: Settings, ledger: Ledger, *, fed: bool) -> str:
     lines = [f"ledger   {settings.store_shown}, {position:,} events"]
     if settings.kafka:
         lines.append(f"intake   topic {settings.topic} at {settings.kafka}")
+        lines.append(f"alerts   topic {settings.alerts}; rledger alerts list")
     elif not fed:
         lines.append("intake   none: `rledger append FILE`, or start with --kafka HOST:PORT; --sample shows how it looks")
     lines.append("look     rledger list --standing repair")

@@ -46,6 +46,14 @@ class Party(msgspec.Struct, frozen=True):
         """When the story turned."""
         return None if self.story.turn is None else self.bounds_us[self.story.turn]
 
+    @property
+    def troubled_us(self) -> tuple[int, int | None] | None:
+        """From when until when somebody should have been told; None: never, or to the end."""
+        if not self.story.troubled:
+            return None
+        until = self.story.troubled[-1] + 1
+        return self.bounds_us[self.story.troubled[0]], self.bounds_us[until] if until < len(self.bounds_us) else None
+
     def conduct(self, at_us: int) -> Conduct:
         """How things go at a moment."""
         return self.story.stretches[max(bisect_right(self.bounds_us, at_us) - 1, 0)][1]

@@ -36,12 +36,14 @@ class Truth(msgspec.Struct, frozen=True):
     """What is really so about a relationship, whatever the touchpoints seem to say.
 
     standing: where a good judge sees it at the end. turned_us: when its conduct changed for good or bad, in microseconds, or None.
+    troubled_us: from when until when (microseconds; None: to the end) somebody should have been told; None: never.
     """
 
     relationship: str
     story: str
     standing: Standing
     turned_us: int | None
+    troubled_us: tuple[int, int | None] | None
 
 
 def generate(seed: int, end_us: int) -> Iterator[Touchpoint]:
@@ -58,7 +60,9 @@ def generate(seed: int, end_us: int) -> Iterator[Touchpoint]:
 
 def truths(seed: int, end_us: int) -> list[Truth]:
     """The truth behind every relationship that ``generate`` tells of."""
-    return [Truth(party.subject, party.story.name, party.story.standing, party.turned_us) for party in cast(seed, end_us)]
+    return [
+        Truth(party.subject, party.story.name, party.story.standing, party.turned_us, party.troubled_us) for party in cast(seed, end_us)
+    ]
 
 
 def first(seed: int) -> tuple[str, str]:

@@ -71,6 +71,7 @@ class Story(msgspec.Struct, frozen=True):
     standing: where a good judge would see it at the end.
     stretches: (where it starts as a share of the relationship's life, 0-1; the conduct from there on).
     turn: index of the stretch whose start is the day it turned, or None.
+    troubled: indexes of the stretches in which somebody should be told.
     deal: how the contract was agreed: "fair", "unequal" (the other side barely above its walk-away), or "" for no contract.
     plays: what we did about it, as actions.
     begins_within: it begins within this share of the sample's span, 0-1.
@@ -82,6 +83,7 @@ class Story(msgspec.Struct, frozen=True):
     standing: Standing
     stretches: tuple[tuple[float, Conduct], ...]
     turn: int | None = None
+    troubled: tuple[int, ...] = ()
     deal: Literal["fair", "unequal", ""] = ""
     plays: tuple[str, ...] = ()
     begins_within: float = 0.3
@@ -107,8 +109,9 @@ CUSTOMER_STORIES = (
             (0.8, replace(_C, order_days=0, contact_days=0)),
         ),
         turn=1,
+        troubled=(1, 2),
     ),
-    Story("angry", 14, "repair", ((0.0, _C), (0.6, _UNHAPPY)), turn=1, plays=("call by the owner",)),
+    Story("angry", 14, "repair", ((0.0, _C), (0.6, _UNHAPPY)), turn=1, troubled=(1,), plays=("call by the owner",)),
     Story(
         "recovering",
         14,
@@ -119,16 +122,26 @@ CUSTOMER_STORIES = (
             (0.6, replace(_C, order_days=30, mood=0.9, complaint=0.01, late=0.02)),
         ),
         turn=2,
+        troubled=(1,),
         plays=("service review", "named contact"),
     ),
-    Story("unfair_deal", 10, "repair", ((0.0, _C), (0.5, replace(_C, order_days=54, mood=0.4, disputes=0.12))), turn=1, deal="unequal"),
-    Story("late_payer", 12, "repair", ((0.0, replace(_C, pays_late=0.8, pays_late_days=24, disputes=0.12, margin=0.2)),)),
+    Story(
+        "unfair_deal",
+        10,
+        "repair",
+        ((0.0, _C), (0.5, replace(_C, order_days=54, mood=0.4, disputes=0.12))),
+        turn=1,
+        troubled=(1,),
+        deal="unequal",
+    ),
+    Story("late_payer", 12, "repair", ((0.0, replace(_C, pays_late=0.8, pays_late_days=24, disputes=0.12, margin=0.2)),), troubled=(0,)),
     Story(
         "we_let_them_down",
         14,
         "repair",
         ((0.0, _C), (0.5, replace(_C, late=0.7, late_days=7, promises=0.6, kept=0.25, mood=0.35, complaint=0.08, answer_hours=50))),
         turn=1,
+        troubled=(1,),
         deal="fair",
     ),
     Story("one_time", 14, "unproven", ((0.0, replace(_C, order_days=0, contact_days=0)),), begins_within=0.8),
@@ -136,20 +149,36 @@ CUSTOMER_STORIES = (
 
 PARTNER_STORIES = (
     Story("reliable", 28, "grow", ((0.0, _RELIABLE),), deal="fair"),
-    Story("unreliable", 14, "repair", ((0.0, _P), (0.55, _SLIPPING)), turn=1, deal="fair"),
-    Story("improving", 8, "keep", ((0.0, _SLIPPING), (0.5, _RELIABLE)), turn=1, plays=("delivery plan",)),
-    Story("expensive", 10, "repair", ((0.0, replace(_P, rate=1.15, rate_growth=0.12)),), deal="fair"),
+    Story("unreliable", 14, "repair", ((0.0, _P), (0.55, _SLIPPING)), turn=1, troubled=(1,), deal="fair"),
+    Story("improving", 8, "keep", ((0.0, _SLIPPING), (0.5, _RELIABLE)), turn=1, troubled=(0,), plays=("delivery plan",)),
+    Story("expensive", 10, "repair", ((0.0, replace(_P, rate=1.15, rate_growth=0.12)),), troubled=(0,), deal="fair"),
     Story(
         "defective",
         8,
         "exit",
         ((0.0, _P), (0.4, replace(_P, defect=0.12, late=0.3, late_days=4, resolved=0.3, kept=0.4, answer_hours=60))),
         turn=1,
+        troubled=(1,),
         plays=("quality audit", "corrective action plan"),
     ),
-    Story("slow", 8, "repair", ((0.0, replace(_P, answer_hours=110, unanswered=0.3, resolve_days=25)),)),
-    Story("unfair_deal", 6, "repair", ((0.0, _P), (0.5, replace(_P, late=0.2, resolved=0.5, answer_hours=40))), turn=1, deal="unequal"),
+    Story("slow", 8, "repair", ((0.0, replace(_P, answer_hours=110, unanswered=0.3, resolve_days=25)),), troubled=(0,)),
+    Story(
+        "unfair_deal",
+        6,
+        "repair",
+        ((0.0, _P), (0.5, replace(_P, late=0.2, resolved=0.5, answer_hours=40))),
+        turn=1,
+        troubled=(1,),
+        deal="unequal",
+    ),
     Story("accurate", 6, "grow", ((0.0, replace(_RELIABLE, informs=0.9, accurate=0.98)),)),
-    Story("inaccurate", 5, "repair", ((0.0, replace(_P, informs=0.9, accurate=0.5, late=0.25)),)),
-    Story("disrupted", 7, "repair", ((0.0, replace(_P, disruptions=2.5, alternatives=0, late=0.3, late_days=9, short=0.15)),), deal="fair"),
+    Story("inaccurate", 5, "repair", ((0.0, replace(_P, informs=0.9, accurate=0.5, late=0.25)),), troubled=(0,)),
+    Story(
+        "disrupted",
+        7,
+        "repair",
+        ((0.0, replace(_P, disruptions=2.5, alternatives=0, late=0.3, late_days=9, short=0.15)),),
+        troubled=(0,),
+        deal="fair",
+    ),
 )

@@ -29,7 +29,7 @@ HARSH = written(
 FLOATS = [
     name
     for name, value in numbers(POLICY).items()
-    if type(value) is float and not name.endswith(".weight") and not name.startswith(("standing", "deal", "turn"))
+    if type(value) is float and not name.endswith(".weight") and not name.startswith(("standing", "deal", "turn", "alerts"))
 ]
 
 

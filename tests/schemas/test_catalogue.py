@@ -56,6 +56,9 @@ OWN_TYPES = {
     "ledger.alert-assigned.v1",
     "ledger.alert-snoozed.v1",
     "ledger.alert-resolved.v1",
+    "ledger.alert-delivered.v1",
+    "ledger.exit-proposed.v1",
+    "ledger.reputation-noted.v1",
     "ledger.exported.v1",
 }
 

@@ -1,0 +1,138 @@
+"""The shapes of alerts: what is watched, what was raised, what is remembered of a relationship. Moments are microseconds UTC."""
+
+from typing import Literal, get_args
+
+import msgspec
+
+from schemas.catalogue import By, Issue
+from schemas.identity import identity
+
+AlertKind = Literal[
+    "quality_turned",
+    "silence",
+    "complaint_overdue",
+    "late_again",
+    "pays_late_again",
+    "slow_again",
+    "wrong_again",
+    "we_fail_again",
+    "rate_above_benchmark",
+    "contract_ending",
+    "unequal_deal",
+    "promise_broken",
+    "exit_candidate",
+    "reputation_dropped",
+    "sole_source_at_risk",
+    "data_quality",
+]
+KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
+Severity = Literal["low", "medium", "high"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+AlertState = Literal["open", "acknowledged", "snoozed", "resolved", "closed", "lapsed"]
+STATES: tuple[AlertState, ...] = get_args(AlertState)
+ID_DIGITS = 10  # hexadecimal: a million alerts share one with a chance of a half
+
+
+class Watch(msgspec.Struct, array_like=True):
+    """Something that becomes part of the alert of ``cause`` at ``due_us``, the end of a UTC day, unless it is settled before.
+
+    late: the ledger heard of it when that was past, so it is history. position: of the event it rests on.
+    """
+
+    kind: AlertKind
+    cause: str
+    due_us: int
+    late: bool
+    severity: Severity
+    text: str
+    position: int
+
+
+class Alert(msgspec.Struct, array_like=True):
+    """One cause, raised once, for as long as it lasts.
+
+    evidence: positions of the events that speak for it, the newest last. opened_us: when its cause came true. last_us: when it was last
+    confirmed. historical: that lay in the past when the ledger heard of it. lasts: it does not lapse, its cause is a state that only an
+    event ends. parts: what stands of it; it closes with the last. closed_us, closed: when it ended and how. The rest is what people did.
+    """
+
+    id: str
+    kind: AlertKind
+    cause: str
+    severity: Severity
+    text: str
+    evidence: list[int]
+    opened_us: int
+    last_us: int
+    historical: bool
+    lasts: bool
+    parts: list[str]
+    closed_us: int | None = None
+    closed: str | None = None
+    acknowledged_by: str | None = None
+    assignee: str | None = None
+    snoozed_until_us: int | None = None
+    resolved_by: str | None = None
+    resolved_us: int | None = None
+    note: str | None = None
+    delivered: list[str] = []
+
+
+class Stream(msgspec.Struct, array_like=True):
+    """A cumulative sum (Page 1954). ``since_us``: when it last left 0, ``evidence``: what raised it since."""
+
+    height: float = 0.0
+    since_us: int = 0
+    evidence: list[int] = []
+
+
+class Rhythm(msgspec.Struct, array_like=True):
+    """The own rhythm of a customer. Days are counted from 1970 UTC.
+
+    gaps, days: gaps between purchases and the days they took, faded by the number of purchases since. height: of the sum.
+    mean: of the logarithm of the amounts in ``currency``; squares: sum of squared distances from it; amounts: how many.
+    """
+
+    last_day: int | None = None
+    gaps: float = 0.0
+    days: float = 0.0
+    seen: int = 0
+    height: float = 0.0
+    currency: str = ""
+    mean: float = 0.0
+    squares: float = 0.0
+    amounts: float = 0.0
+
+
+class Book(msgspec.Struct, array_like=True):
+    """All that is remembered of one relationship.
+
+    watches: by part. alerts: by cause, those whose cause still stands, resolved by somebody or not. past: the newest ended ones.
+    next_us, next_late_us: when the first of the watches is due, of those known in time and of the others. seen_us: the newest event.
+    ended: complaints, promises and contracts that are over, the newest, for what arrives in another order. streams: sums of failures.
+    good, bad: usual evidence for and against. notices: by contract, days of notice and whether it goes on by itself. promisers: who gave
+    each promise that is open. sole: categories nobody else is qualified for. reputation: the company's newest levels (``handling.py``).
+    """
+
+    relationship: str
+    watches: dict[str, Watch] = {}
+    alerts: dict[str, Alert] = {}
+    past: list[Alert] = []
+    next_us: int | None = None
+    next_late_us: int | None = None
+    seen_us: int = 0
+    ended: dict[str, int] = {}
+    streams: dict[str, Stream] = {}
+    good: float = 0.0
+    bad: float = 0.0
+    rhythm: Rhythm = msgspec.field(default_factory=Rhythm)
+    negotiations: dict[str, tuple[Issue, ...]] = {}
+    notices: dict[str, tuple[float, bool]] = {}
+    promisers: dict[str, By] = {}
+    sole: list[str] = []
+    reputation: list[float] = []
+
+
+def alert_id(relationship: str, cause: str, opened_us: int) -> str:
+    """The same for the same cause opened on the same day, whoever replays it."""
+    return identity(relationship, f"{cause}@{opened_us // 86_400_000_000}").hex()[:ID_DIGITS]

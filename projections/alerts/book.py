@@ -1,0 +1,137 @@
+"""How alerts open, lapse and close, and how time passes for them.
+
+Time is part of the log. What was heard of in time is due when the ledger's own clock says so: at the recording of any later event of the
+relationship, or, where all is quiet, at the close of a day. What was heard of late (an old import) is judged by when things happened,
+so that a complaint and its resolution that arrive together raise nothing; and what it raises is historical. Nothing depends on how often
+somebody looks: between two events of a relationship only days close, and a watch knows the midnight it is due.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from projections.alerts.alert import Alert, AlertKind, Book, Severity, Watch, alert_id
+from projections.scoring.evidence import DAY_US
+from projections.scoring.policy import AlertsPolicy
+from schemas.touchpoint import Recorded
+
+EVIDENCE_KEPT = 8  # positions an alert names, the newest
+PARTS_KEPT = 64  # of one alert
+ENDED_KEPT = 64  # keys of what is over
+LASTING = frozenset({"complaint_overdue", "contract_ending", "rate_above_benchmark", "exit_candidate"})
+"""Kinds whose cause is a state that an event ends; the others lapse when nothing confirms them."""
+GRAVITY: dict[Severity, int] = {"low": 0, "medium": 1, "high": 2}
+
+
+class Cause(NamedTuple):
+    """What an alert is raised for: one alert is open for a ``name`` at a time, and lasts while any ``part`` of it stands."""
+
+    kind: AlertKind
+    name: str
+    severity: Severity
+    text: str
+    part: str = ""
+
+
+def raise_(book: Book, policy: AlertsPolicy, event: Recorded, cause: Cause, *, evidence: Sequence[int] = ()) -> None:
+    """Open the alert of a cause at an event, or confirm the one that is open. ``evidence``: positions beside the event's own."""
+    late = event.recorded_us - event.occurred_us > policy.historical_us
+    _open(book, policy, cause, event.occurred_us, [*evidence, event.position], historical=late)
+
+
+def watch(book: Book, policy: AlertsPolicy, event: Recorded, cause: Cause, due_us: int) -> None:
+    """Raise ``cause`` at the end of the day of ``due_us``, unless its part is settled before. A watch on the same part is replaced."""
+    due_us = -(-due_us // DAY_US) * DAY_US
+    late = event.recorded_us - due_us > policy.historical_us
+    part = cause.part or cause.name
+    book.watches[part] = Watch(cause.kind, cause.name, due_us, late, cause.severity, cause.text, event.position)
+    _next(book)
+
+
+def settle(book: Book, policy: AlertsPolicy, part: str, at_us: int, why: str) -> None:
+    """A part is over: its watch ends, and so does its alert when it was the last. One raised as history that never was true is gone."""
+    if book.watches.pop(part, None) is not None:
+        _next(book)
+    alert = next((one for one in book.alerts.values() if part in one.parts), None)
+    if alert is None:
+        return
+    if len(alert.parts) > 1:
+        alert.parts = [one for one in alert.parts if one != part]
+    elif alert.historical and at_us <= alert.opened_us and alert.acknowledged_by is None:
+        del book.alerts[alert.cause]
+    else:
+        _end(book, policy, alert, max(at_us, alert.opened_us), why)
+
+
+def stands(book: Book, part: str) -> bool:
+    """Whether it is watched or raised."""
+    return part in book.watches or any(part in alert.parts for alert in book.alerts.values())
+
+
+def pass_time(book: Book, policy: AlertsPolicy, recorded_us: int, occurred_us: int) -> None:
+    """Let time pass up to an event: raise what came due before it, end what lapsed."""
+    seen_us = book.seen_us = max(book.seen_us, occurred_us)
+    if (book.next_us is not None and book.next_us <= recorded_us) or (book.next_late_us is not None and book.next_late_us <= seen_us):
+        due = [item for item in book.watches.items() if item[1].due_us <= (seen_us if item[1].late else recorded_us)]
+        for part, one in sorted(due, key=lambda item: (item[1].due_us, item[0])):
+            del book.watches[part]
+            _lapse(book, policy, one.due_us)
+            _open(book, policy, Cause(one.kind, one.cause, one.severity, one.text, part), one.due_us, [one.position], historical=one.late)
+        _next(book)
+    if book.alerts:
+        _lapse(book, policy, seen_us)
+
+
+def at(book: Book, policy: AlertsPolicy, moment_us: int) -> Book:
+    """The book as it stands at a moment not before its newest event; the one given stays as it is."""
+    if not book.alerts and not book.watches:
+        return book
+    then = replace(
+        book, watches=dict(book.watches), alerts={cause: replace(alert) for cause, alert in book.alerts.items()}, past=[*book.past]
+    )
+    pass_time(then, policy, moment_us, moment_us)
+    return then
+
+
+def remember(ended: dict[str, int], key: str, at_us: int) -> None:
+    """Note that something is over, for what arrives later; the earliest word holds, and the newest ``ENDED_KEPT`` are kept."""
+    ended[key] = min(at_us, ended.get(key, at_us))
+    if len(ended) > ENDED_KEPT:
+        del ended[min(ended, key=lambda one: (ended[one], one))]
+
+
+def _lapse(book: Book, policy: AlertsPolicy, until_us: int) -> None:
+    """End what nothing confirmed for so long that it is no longer news."""
+    for alert in [one for one in book.alerts.values() if not one.lasts and until_us - one.last_us >= policy.lapse_us]:
+        _end(book, policy, alert, alert.last_us + policy.lapse_us, "lapsed")
+
+
+def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: Sequence[int], *, historical: bool) -> None:
+    part, found = cause.part or cause.name, book.alerts.get(cause.name)
+    if found is not None and found.resolved_us is not None and (part not in found.parts or at_us - found.resolved_us > policy.quiet_us):
+        _end(book, policy, found, found.resolved_us, "resolved")  # and it comes again
+        found = None
+    if found is None:
+        name = alert_id(book.relationship, cause.name, at_us)
+        lasts, positions = cause.kind in LASTING, list(evidence[-EVIDENCE_KEPT:])
+        found = Alert(name, cause.kind, cause.name, cause.severity, cause.text, positions, at_us, at_us, historical, lasts, [part])
+        book.alerts[cause.name] = found
+        return
+    found.last_us, found.text = max(found.last_us, at_us), cause.text
+    found.historical = found.historical and historical
+    found.severity = max(found.severity, cause.severity, key=GRAVITY.__getitem__)
+    found.evidence = sorted({*found.evidence, *evidence})[-EVIDENCE_KEPT:]
+    found.parts = [*(one for one in found.parts if one != part), part][-PARTS_KEPT:]
+
+
+def _end(book: Book, policy: AlertsPolicy, alert: Alert, at_us: int, how: str) -> None:
+    del book.alerts[alert.cause]
+    alert.closed_us, alert.closed, alert.parts = at_us, how, []
+    book.past = sorted([*book.past, alert], key=lambda one: (one.closed_us or 0, one.id))[-policy.kept :]
+
+
+def _next(book: Book) -> None:
+    watches = book.watches.values()
+    book.next_us = min((one.due_us for one in watches if not one.late), default=None)
+    book.next_late_us = min((one.due_us for one in watches if one.late), default=None)

@@ -1,0 +1,111 @@
+"""What people ask of alerts: which there are, one of them, what to do about a relationship.
+
+Told as of the newest close of a day or event of each relationship; with a past moment, folded again from the ledger.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+
+import msgspec
+
+from projections.alerts.alert import SEVERITIES, AlertKind, AlertState, Severity
+from projections.alerts.view import STANDING, Told, alerts
+from projections.answers import Shown
+from projections.moments import Moments
+from projections.queries import Reader
+from projections.scoring.policy import Policy
+from projections.views import Views
+from schemas.errors import NotFoundError, SettingsError
+from schemas.touchpoint import iso
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Which alerts: those that match all that is given. ``states``: empty for every state."""
+
+    kind: AlertKind | None = None
+    severity: Severity | None = None
+    relationship: str | None = None
+    states: Collection[AlertState] = STANDING
+    assignee: str | None = None
+    historical: bool = True
+
+    def matches(self, one: Told) -> bool:
+        """Whether it is one of those."""
+        return (
+            (self.kind is None or one.kind == self.kind)
+            and (self.severity is None or one.severity == self.severity)
+            and (not self.states or one.state in self.states)
+            and (self.assignee is None or one.assignee == self.assignee)
+            and (self.historical or not one.historical)
+        )
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What should be done next in a relationship: the play, why, and the events (positions) that speak for it.
+
+    basis: the alert's kind or the rule of the standing's reason. alert: its id, where it is one.
+    """
+
+    step: str
+    basis: str
+    why: str
+    alert: str | None
+    evidence: tuple[int, ...]
+
+
+def listed(reader: Reader, asked: Asked, moments: Moments) -> list[Told]:
+    """Alerts, the gravest first, then the newest."""
+    found = [one for one in _every(reader, moments, asked.relationship) if asked.matches(one)]
+    found.sort(key=lambda one: (one.opened_at, one.id), reverse=True)
+    found.sort(key=lambda one: SEVERITIES.index(one.severity), reverse=True)
+    return found
+
+
+def one(reader: Reader, id_: str, moments: Moments) -> Told:
+    """The alert of an id, or of its first digits where they tell it from all others.
+
+    Raises:
+        NotFoundError: there is none.
+        SettingsError: there are several.
+    """
+    found = [one for one in _every(reader, moments, None) if one.id.startswith(id_)] if id_ else []
+    exact = [one for one in found if one.id == id_] or found
+    if not exact:
+        raise NotFoundError(f"there is no alert {id_!r}: `rledger alerts list --state all` shows those there are")
+    if len(exact) > 1:
+        raise SettingsError(f"{len(exact)} alerts begin with {id_!r}: give more digits of {', '.join(one.id for one in exact[:3])}")
+    return exact[0]
+
+
+def undelivered(views: Views, policy: Policy, *, since_us: int, limit: int) -> list[Told]:
+    """Alerts that stand, are no history, were not delivered anywhere, and were confirmed since ``since_us`` (microseconds UTC)."""
+    found: list[Told] = []
+    since = iso(since_us)[:19]
+    for row in views.select(alerts(policy), order_by="undelivered", descending=True, limit=limit):
+        if row.row.undelivered == 0:
+            break
+        found += [one for one in row.row.alerts if one.state in STANDING and not (one.historical or one.delivered) and one.last_at >= since]
+    return found[:limit]
+
+
+def next_steps(shown: Shown, standing: Iterable[Told], policy: Policy) -> list[Step]:
+    """What should be done, the gravest alert's first, then by the reasons of the standing; each play once."""
+    found: dict[str, Step] = {}
+    for alert in sorted(standing, key=lambda one: -SEVERITIES.index(one.severity)):
+        if alert.next_step is not None:
+            found.setdefault(alert.next_step, Step(alert.next_step, alert.kind, alert.text, alert.id, alert.evidence))
+    for reason in shown.reasons:
+        play = policy.plays.of(reason.rule)
+        if play is not None:
+            found.setdefault(play, Step(play, reason.rule, reason.text, None, ()))
+    return list(found.values())
+
+
+def _every(reader: Reader, moments: Moments, relationship: str | None) -> Iterator[Told]:
+    view = alerts(reader.policy_at(moments))
+    if relationship is not None and not moments.past:
+        row = reader.views.get(view, relationship)
+        yield from () if row is None else row.row.alerts
+        return
+    for name, told, _ in reader.columns(view, ["relationship", "alerts"], moments):
+        if relationship is None or name == relationship:
+            yield from told

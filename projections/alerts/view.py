@@ -1,0 +1,199 @@
+"""alerts: one row per relationship with its alerts, open and past; the company's own stand in the row ``ledger``.
+
+A row's alerts change by its relationship's events and by time (``book.py``): they are a function of the events and of the moment the row
+is published for, so they are the same after a replay, whatever the batches.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import msgspec
+
+from projections.alerts import again, care, handling, rhythm, terms, turning
+from projections.alerts.alert import SEVERITIES, Alert, AlertKind, AlertState, Book, Severity
+from projections.alerts.book import at, pass_time
+from projections.projection import Projection
+from projections.scoring.models import Model, models
+from projections.scoring.policy import Policy
+from schemas import catalogue as c
+from schemas.touchpoint import LEDGER_SUBJECT, Recorded, iso
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One alert. ``*_at`` are ISO 8601 UTC, ``evidence`` positions in the ledger.
+
+    state: ``closed`` its cause is over, ``lapsed`` nothing confirmed it for long, ``resolved`` somebody dealt with it.
+    historical: its cause lay in the past when the ledger heard of it; such alerts are not delivered. next_step: a play of the policy.
+    """
+
+    id: str
+    relationship: str
+    kind: AlertKind
+    severity: Severity
+    state: AlertState
+    cause: str
+    text: str
+    next_step: str | None
+    evidence: tuple[int, ...]
+    opened_at: str
+    last_at: str
+    historical: bool
+    closed_at: str | None
+    closed: str | None
+    acknowledged_by: str | None
+    assignee: str | None
+    snoozed_until: str | None
+    resolved_by: str | None
+    resolved_at: str | None
+    note: str | None
+    delivered: tuple[str, ...]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The table's columns. ``open``: alerts whose cause stands and that nobody resolved; ``worst``: the severity of the gravest of them.
+
+    undelivered: of these, those to deliver: no history, not delivered anywhere, and young. alerts: the newest first.
+    """
+
+    relationship: str
+    open: int
+    worst: Severity | None
+    undelivered: int
+    alerts: tuple[Told, ...]
+
+
+@cache
+def alerts(policy: Policy) -> Projection:
+    """The projection under a policy."""
+    return Projection(
+        "alerts",
+        version=1,
+        policy=policy.digest,
+        row=Row,
+        state=Book,
+        key=_key,
+        fold=partial(_fold, policy, models(policy)),
+        publish=partial(_publish, policy),
+        ticks=True,  # silence, overdue and ending come with the close of a day
+        index=("open", "undelivered"),
+    )
+
+
+STANDING: frozenset[AlertState] = frozenset({"open", "acknowledged", "snoozed"})
+"""States of an alert that is still somebody's business."""
+Handler = Callable[[Book, Recorded, Any, Policy], None]
+HANDLERS: dict[type, Handler] = {
+    c.Complaint: care.complained,
+    c.ComplaintResolved: care.resolved,
+    c.Promise: care.promised,
+    c.PromiseSettled: care.settled,
+    c.NegotiationOpened: terms.opened,
+    c.NegotiationOffer: terms.offered,
+    c.NegotiationClosed: terms.closed,
+    c.ContractSigned: terms.signed,
+    c.ContractRenewed: terms.signed,
+    c.ContractEnded: terms.ended,
+    c.Rate: terms.rated,
+    c.Qualified: terms.qualified,
+    c.Disrupted: terms.disrupted,
+    c.Purchase: rhythm.bought,
+    c.Closed: rhythm.left,
+    c.AlertAcknowledged: handling.acknowledged,
+    c.AlertAssigned: handling.assigned,
+    c.AlertSnoozed: handling.snoozed,
+    c.AlertResolved: handling.resolved,
+    c.AlertDelivered: handling.delivered,
+    c.ExitProposed: handling.exit_proposed,
+    c.ReputationNoted: handling.reputation_noted,
+}
+AGAIN: dict[type, Callable[[Any, Any], list[again.Told]]] = {
+    c.Delivery: again.goods,
+    c.Inspection: again.defects,
+    c.Payment: again.payment,
+    c.RequestAnswered: again.answer,
+    c.Quote: again.quote,
+    c.Information: again.information,
+}
+TYPES = frozenset({*HANDLERS, *AGAIN, c.Feedback, c.Contact, c.Return, c.InvoiceDisputed, c.ContractBreached, c.Incident, type(None)})
+OF_THE_LEDGER = frozenset({c.ReputationNoted})
+
+
+def _key(event: Recorded) -> str | None:
+    type_ = type(event.data)
+    if type_ not in TYPES or (event.relationship == LEDGER_SUBJECT and type_ not in OF_THE_LEDGER):
+        return None
+    return event.relationship
+
+
+def _fold(policy: Policy, by_kind: dict[str, Model], book: Book | None, event: Recorded) -> Book:
+    if book is None:
+        book = Book(event.relationship)
+    pass_time(book, policy.alerts, event.recorded_us, event.occurred_us)
+    data = event.data
+    type_ = type(data)
+    if (handler := HANDLERS.get(type_)) is not None:
+        handler(book, event, data, policy)
+    elif (told := AGAIN.get(type_)) is not None:
+        for one in told(data, policy.alerts):
+            again.count(book, event, one, policy)
+    elif data is None:
+        handling.unknown(book, event, policy)
+    model = by_kind.get(event.relationship.partition("/")[0])
+    if model is not None:
+        turning.heard(book, event, model)
+    return book
+
+
+def _publish(policy: Policy, book: Book, moment_us: int) -> Row:
+    moment_us = max(moment_us, book.seen_us)  # a publisher's clock may run five minutes ahead of ours
+    then = at(book, policy.alerts, moment_us)
+    told = [_told(book.relationship, alert, moment_us, policy) for alert in (*then.past, *then.alerts.values())]
+    told.sort(key=lambda one: (one.opened_at, one.id), reverse=True)
+    standing = [one for one in told if one.state in STANDING]
+    return Row(
+        relationship=book.relationship,
+        open=len(standing),
+        worst=max((one.severity for one in standing), key=SEVERITIES.index, default=None),
+        undelivered=sum(
+            not (alert.historical or alert.delivered or alert.resolved_by) and moment_us - alert.last_us <= policy.alerts.deliver_us
+            for alert in then.alerts.values()
+        ),
+        alerts=tuple(told),
+    )
+
+
+def _told(relationship: str, alert: Alert, moment_us: int, policy: Policy) -> Told:
+    return Told(
+        id=alert.id,
+        relationship=relationship,
+        kind=alert.kind,
+        severity=alert.severity,
+        state=_state(alert, moment_us),
+        cause=alert.cause,
+        text=alert.text,
+        next_step=policy.plays.of(alert.kind),
+        evidence=tuple(alert.evidence),
+        opened_at=iso(alert.opened_us),
+        last_at=iso(alert.last_us),
+        historical=alert.historical,
+        closed_at=None if alert.closed_us is None else iso(alert.closed_us),
+        closed=alert.closed,
+        acknowledged_by=alert.acknowledged_by,
+        assignee=alert.assignee,
+        snoozed_until=None if alert.snoozed_until_us is None else iso(alert.snoozed_until_us),
+        resolved_by=alert.resolved_by,
+        resolved_at=None if alert.resolved_us is None else iso(alert.resolved_us),
+        note=alert.note,
+        delivered=tuple(alert.delivered),
+    )
+
+
+def _state(alert: Alert, moment_us: int) -> AlertState:
+    if alert.resolved_by is not None:
+        return "resolved"
+    if alert.closed_us is not None:
+        return "lapsed" if alert.closed == "lapsed" else "closed"
+    if alert.snoozed_until_us is not None:
+        return "snoozed" if alert.snoozed_until_us > moment_us else "open"
+    return "open" if alert.acknowledged_by is None else "acknowledged"

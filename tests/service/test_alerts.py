@@ -1,0 +1,235 @@
+"""``alerts``: for people and for programs; what is done with them stands in the ledger, with who did it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from consumers.notices import Notice
+from ledger.ledger import Ledger
+from projections.alerts.queries import Asked, listed
+from projections.alerts.view import Told
+from projections.moments import Moments
+from projections.policies import Policies
+from projections.queries import Reader
+from projections.rebuild import rebuild
+from projections.registry import projections
+from projections.runner import Runner
+from projections.views import Views
+from schemas.catalogue import Complaint, Delivery, Feedback
+from schemas.cloudevents import touchpoint
+from schemas.touchpoint import LEDGER_SUBJECT, iso, moment
+from service import delivering, noting
+from service.clock import now_us
+from service.days import DAY_US, day_closed
+from tests.service.commands import Rledger
+
+FIELDS = [
+    *("id", "relationship", "kind", "severity", "state", "cause", "text", "next_step", "evidence", "opened_at", "last_at", "historical"),
+    *("closed_at", "closed", "acknowledged_by", "assignee", "snoozed_until", "resolved_by", "resolved_at", "note", "delivered"),
+]
+ACME = "customer/acme"
+TO = "kafka:relationship.alerts"
+
+
+def late_delivery(number: int, days_ago: float) -> str:
+    at = moment(now_us() - int(days_ago * DAY_US))
+    data = {"order_id": f"O-{number}", "by": "us", "promised_at": (at - timedelta(days=3)).isoformat(), "delivered_at": at.isoformat()}
+    event = {"specversion": "1.0", "id": f"d{number}", "source": "shop", "type": "relationship.delivery.v1", "subject": ACME}
+    return json.dumps(event | {"time": at.isoformat(), "data": data}) + "\n"
+
+
+@pytest.fixture
+def alerted(rledger: Rledger) -> Rledger:
+    """With one alert: our deliveries to a customer are late again."""
+    rledger.environ |= {"RLEDGER_ACTOR": "ada"}
+    rledger("append", "-", stdin=late_delivery(1, 1.0) + late_delivery(2, 0.5))
+    return rledger
+
+
+def only(rledger: Rledger, *options: str) -> dict[str, object]:
+    (found,) = rledger.json("alerts", "list", *options)
+    return found  # type: ignore[no-any-return]
+
+
+def test_an_alert_says_what_why_and_what_to_do(alerted: Rledger) -> None:
+    found = only(alerted)
+    assert list(found) == FIELDS
+    assert (found["kind"], found["relationship"], found["state"], found["evidence"]) == ("we_fail_again", ACME, "open", [1, 2])
+    said = alerted("alerts", "list").stdout
+    for words in (str(found["id"]), "we fail again", ACME, "our deliveries are late again", "→ mend it with us first"):
+        assert words in said
+
+
+def test_who_takes_an_alert_is_recorded_and_it_is_found_by_that(alerted: Rledger) -> None:
+    id_ = str(only(alerted)["id"])
+    done = alerted("alerts", "assign", id_[:6], "--to", "bob", "--note", "please")
+    assert done.stdout.startswith(f"{id_} we fail again of {ACME}: assigned to bob, position 3")
+    found = only(alerted, "--assignee", "bob")
+    assert (found["acknowledged_by"], found["assignee"], found["note"], found["state"]) == ("ada", "bob", "please", "acknowledged")
+    (event,) = [line["event"] for line in alerted.json("history", ACME) if line["event"]["type"] == "ledger.alert-assigned.v1"]
+    assert (event["actor"], event["data"]["alert_id"]) == ("ada", id_)
+
+
+def test_a_snoozed_alert_is_open_again_afterwards(alerted: Rledger) -> None:
+    id_ = str(only(alerted)["id"])
+    alerted("alerts", "snooze", id_, "--until", iso(now_us() + 3_600_000_000))
+    assert only(alerted)["state"] == "snoozed"
+    alerted("alerts", "snooze", id_, "--until", iso(now_us() - 1_000_000))
+    assert only(alerted)["state"] == "open"
+
+
+def test_a_resolved_alert_is_gone_stays_so_for_a_while_and_is_kept(alerted: Rledger) -> None:
+    id_ = str(only(alerted)["id"])
+    alerted("alerts", "resolve", id_, "--note", "mended")
+    assert alerted.json("alerts", "list") == []
+    assert alerted("alerts", "list").stdout == "no alert matches\n"
+    alerted("append", "-", stdin=late_delivery(3, 0.0))
+    found = only(alerted, "--state", "all", "--kind", "we_fail_again")
+    assert (found["state"], found["resolved_by"], found["note"], found["evidence"]) == ("resolved", "ada", "mended", [1, 2, 4])
+
+
+def test_what_is_done_with_alerts_is_no_touchpoint(alerted: Rledger) -> None:
+    before = alerted.json("show", ACME)[0]["events"]
+    alerted("alerts", "ack", str(only(alerted)["id"]))
+    assert alerted.json("show", ACME)[0]["events"] == before == 2
+    assert alerted.json("show", ACME, "--as-of", iso(now_us()))[0]["events"] == 2
+
+
+def test_an_id_nobody_has_is_an_error_that_says_where_to_look(alerted: Rledger) -> None:
+    done = alerted("alerts", "ack", "ffffff")
+    assert (done.returncode, "rledger alerts list --state all" in done.stderr) == (1, True)
+
+
+def test_filters_and_past_moments(sampled: Rledger) -> None:
+    every = sampled.json("alerts", "list", "--state", "all", "--limit", "0")
+    assert {one["state"] for one in every} >= {"open", "closed", "lapsed"}
+    high = sampled.json("alerts", "list", "--severity", "high", "--limit", "0")
+    assert high == [one for one in every if one["severity"] == "high" and one["state"] == "open"]
+    one = high[0]
+    mine = sampled.json("alerts", "list", "--relationship", one["relationship"], "--kind", one["kind"])
+    assert one["id"] in [other["id"] for other in mine]
+    year_ago = iso(now_us() - 365 * DAY_US)
+    then = sampled.json("alerts", "list", "--as-of", year_ago, "--limit", "0")
+    assert then
+    assert all(other["opened_at"] <= year_ago for other in then)
+
+
+class Desk:
+    """A ledger with views whose clock a test turns, and what was delivered from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now_us = now_us() // DAY_US * DAY_US
+        self.ledger = Ledger.open(f"sqlite:///{folder}/ledger.db", clock=lambda: self.now_us)
+        self.views = Views.open(folder / "views.db")
+        self.policy = Policies(self.ledger).in_force
+        self.sent: list[str] = []
+
+    def catch_up(self) -> None:
+        with closing(Runner(self.ledger, self.views, projections(self.policy), clock=lambda: self.now_us)) as runner:
+            runner.catch_up()
+
+    def append(self, data: Complaint | Delivery | Feedback, id_: str, days_ago: float = 0.0, subject: str = ACME) -> None:
+        at_us = self.now_us - int(days_ago * DAY_US)
+        type_ = {Complaint: "complaint", Delivery: "delivery", Feedback: "feedback"}[type(data)]
+        self.ledger.append([touchpoint("test", id_, f"relationship.{type_}.v1", subject, at_us, data)])
+
+    def next_day(self, days: int = 1) -> None:
+        self.now_us += days * DAY_US
+        self.ledger.append([day_closed(self.now_us)])
+        self.catch_up()
+
+    def deliver(self) -> int:
+        def publish(notices: Sequence[Notice]) -> None:
+            self.sent += [notice.id for notice in notices]
+
+        return delivering.deliver(self.ledger, self.views, self.policy, to=TO, publish=publish, at_us=self.now_us)
+
+    @property
+    def reader(self) -> Reader:
+        return Reader(self.ledger, self.views, self.policy)
+
+    def alerts(self) -> list[Told]:
+        return listed(self.reader, Asked(states=()), Moments(self.now_us))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.views.close()
+    desk.ledger.close()
+
+
+def test_an_alert_is_delivered_once_whatever_is_replayed_or_rebuilt(desk: Desk) -> None:
+    desk.append(Complaint("C-1", "them", "critical"), "c1")
+    desk.next_day(3)
+    assert desk.deliver() == 1
+    assert desk.deliver() == 0  # not even before the views know of it
+    desk.catch_up()
+    (one,) = desk.alerts()
+    assert (desk.sent, one.delivered) == ([one.id], (TO,))
+    rebuild(desk.ledger, desk.views, projections(desk.policy), names=["alerts"], clock=lambda: desk.now_us)
+    desk.next_day()
+    assert (desk.deliver(), desk.alerts()[0].id) == (0, one.id)
+
+
+def test_a_delivery_that_failed_is_tried_again(desk: Desk) -> None:
+    desk.append(Complaint("C-1", "them", "critical"), "c1")
+    desk.next_day(3)
+
+    def fail(_: object) -> None:
+        raise OSError("no broker")
+
+    with pytest.raises(OSError, match="no broker"):
+        delivering.deliver(desk.ledger, desk.views, desk.policy, to=TO, publish=fail, at_us=desk.now_us)
+    assert desk.deliver() == 1
+
+
+def test_neither_history_nor_what_is_old_is_delivered(desk: Desk) -> None:
+    desk.append(Complaint("C-1", "them", "critical"), "c1", days_ago=100.0)
+    desk.next_day()
+    assert [one.historical for one in desk.alerts()] == [True]
+    assert desk.deliver() == 0
+    desk.append(Complaint("C-2", "them", "critical"), "c2", subject="customer/bolt")
+    desk.next_day(2 + int(desk.policy.alerts.deliver_days) + 1)
+    assert desk.deliver() == 0
+
+
+def test_a_drop_of_our_reputation_is_an_alert_of_the_company(desk: Desk) -> None:
+    for number in range(8):
+        good = moment(desk.now_us + DAY_US)
+        for customer in range(6):
+            desk.append(
+                Delivery(f"O-{number}-{customer}", "us", good, moment(desk.now_us)),
+                f"d{number}-{customer}",
+                subject=f"customer/c{customer}",
+            )
+    desk.next_day()
+    assert noting.note(desk.ledger, desk.reader, moment(desk.now_us - DAY_US).date(), desk.now_us) == 1
+    assert noting.note(desk.ledger, desk.reader, moment(desk.now_us - DAY_US).date(), desk.now_us + 1) == 0
+    for number in range(8):
+        for customer in range(6):
+            bad = moment(desk.now_us - 9 * DAY_US)
+            desk.append(
+                Delivery(f"L-{number}-{customer}", "us", bad, moment(desk.now_us)), f"l{number}-{customer}", subject=f"customer/c{customer}"
+            )
+    desk.next_day()
+    noting.note(desk.ledger, desk.reader, moment(desk.now_us - DAY_US).date(), desk.now_us)
+    desk.catch_up()
+    (one,) = [one for one in desk.alerts() if one.kind == "reputation_dropped"]
+    assert (one.relationship, one.severity, one.historical) == (LEDGER_SUBJECT, "high", False)
+
+
+def test_who_stands_at_exit_is_proposed_once_and_withdrawn_when_it_is_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.append(Feedback("nps", 1.0), "f1")
+    desk.next_day()
+    shown = desk.reader.show(ACME, Moments(desk.now_us))
+    for exits, count, states in (([shown], 1, ["open"]), ([shown], 0, ["open"]), ([], 1, ["closed"])):
+        monkeypatch.setattr(Reader, "list", lambda *_, exits=exits, **__: exits)
+        assert noting._exits(desk.ledger, desk.reader, moment(desk.now_us - DAY_US).date(), desk.now_us) == count  # noqa: SLF001
+        desk.next_day()
+        assert [one.state for one in desk.alerts() if one.kind == "exit_candidate"] == states
