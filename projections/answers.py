@@ -115,13 +115,26 @@ class Ahead(msgspec.Struct, frozen=True):
     purchases: float
 
 
+class Step(msgspec.Struct, frozen=True):
+    """What should be done next in a relationship: the play, why, and the events (positions) that speak for it.
+
+    basis: the alert's kind or the rule of the standing's reason. alert: its id, where it is one.
+    """
+
+    step: str
+    basis: str
+    why: str
+    alert: str | None
+    evidence: tuple[int, ...]
+
+
 class Portrait(Shown, frozen=True):
     """One relationship in full: ``Shown``, and what is told of one alone.
 
     value: amounts in other currencies are in it, each at the rate of its day. percentile: of relationships of its kind valued in the same
     currency, the share (0-100) worth less, those worth as much counted half. ahead: None where nothing was bought. phase: of Dwyer, Schurr
     and Oh, for display. turned: None where no turn is seen. course: a point a week, oldest first, a year at most. net: None where no other
-    relationship with the same party is known. notices: gaps in the data.
+    relationship with the same party is known. notices: gaps in the data. next_steps: what should be done, the most pressing first.
     """
 
     percentile: float | None
@@ -131,6 +144,7 @@ class Portrait(Shown, frozen=True):
     course: tuple[CoursePoint, ...]
     net: Net | None
     notices: tuple[Notice, ...]
+    next_steps: tuple[Step, ...] = ()
 
 
 class Explained(msgspec.Struct, frozen=True):

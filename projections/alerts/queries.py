@@ -9,7 +9,7 @@ import msgspec
 
 from projections.alerts.alert import SEVERITIES, AlertKind, AlertState, Severity
 from projections.alerts.view import STANDING, Told, alerts
-from projections.answers import Shown
+from projections.answers import Shown, Step
 from projections.moments import Moments
 from projections.queries import Reader
 from projections.scoring.policy import Policy
@@ -37,19 +37,6 @@ class Asked(msgspec.Struct, frozen=True):
             and (self.assignee is None or one.assignee == self.assignee)
             and (self.historical or not one.historical)
         )
-
-
-class Step(msgspec.Struct, frozen=True):
-    """What should be done next in a relationship: the play, why, and the events (positions) that speak for it.
-
-    basis: the alert's kind or the rule of the standing's reason. alert: its id, where it is one.
-    """
-
-    step: str
-    basis: str
-    why: str
-    alert: str | None
-    evidence: tuple[int, ...]
 
 
 def listed(reader: Reader, asked: Asked, moments: Moments) -> list[Told]:

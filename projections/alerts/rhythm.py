@@ -63,9 +63,8 @@ def _wait(book: Book, event: Recorded, day: int, rule: AlertsPolicy) -> None:
     own, rate = book.rhythm, _rate(book.rhythm)
     left_over = (rule.silence_limit - own.height) / (1.0 - 1.0 / rule.silence_slower)
     days = max(1.0, min(left_over, rule.silence_gaps) / rate)
-    text = (
-        f"no purchase for {days:.0f} days; usual are {own.days / own.gaps:.0f}, and the chance of so long a gap is {exp(-days * rate):.1%}"
-    )
+    why = "after rarer or smaller ones" if own.height > 0.0 else f"by chance in {exp(-days * rate):.1%} of gaps"
+    text = f"no purchase for {days:.0f} days, {why}; usual are {own.days / own.gaps:.0f}"
     watch(book, rule, event, Cause("silence", CAUSE, "medium", text), (day + 1) * DAY_US + int(days * DAY_US))
 
 

@@ -18,6 +18,7 @@ CARD_WIDTH = 84
 LABEL, TRACK, SMALL_TRACK = 14, 28, 12  # cells
 MEASURES: tuple[tuple[int | None, JustifyMethod], ...] = ((LABEL, "left"), (TRACK, "left"), (5, "right"), (12, "right"), (None, "left"))
 NOTICES = 3  # told one by one
+STEPS = 3  # next steps on a card; --json has all
 HALF = 12  # cells of a bar of change, to each side
 
 FIGURE_SHARES = 100.0  # quality is 0-100, a track 0-1
@@ -28,7 +29,7 @@ def card(shown: Portrait) -> RenderableType:
     """One relationship at a glance."""
     facts = [shown.kind, shown.segment, shown.owner and f"owner {shown.owner}", shown.channel and f"channel {shown.channel}"]
     parts: list[RenderableType] = [Text(" · ".join(fact for fact in facts if fact), style="bright_black"), "", _verdict(shown)]
-    parts += [*_course(shown), "", _dimensions(shown.dimensions), "", _standing(shown), "", _record(shown)]
+    parts += [*_course(shown), "", _dimensions(shown.dimensions), "", _standing(shown), *_next(shown), "", _record(shown)]
     title = Text.assemble(" ", (shown.name or shown.relationship, "bold"), " ")
     return Panel(
         Group(*parts),
@@ -102,6 +103,17 @@ def _dimensions(dimensions: dict[str, Dimension]) -> Table:
         between = Text(f"{one.interval[0]:.2f} to {one.interval[1]:.2f}", style="bright_black")
         rows.add_row(name, drawing.track(one.level, one.interval, TRACK), figure, between, Text(f"from {one.evidence:.1f}", "bright_black"))
     return rows
+
+
+def _next(shown: Portrait) -> list[RenderableType]:
+    """What should be done, and why."""
+    if not shown.next_steps:
+        return []
+    grid = _facts()
+    for number, step in enumerate(shown.next_steps[:STEPS]):
+        grid.add_row("" if number else Text("NEXT", style="bold"), Text(f"→ {step.step}", style="cyan"))
+        grid.add_row("", Text(step.why + (f" ({step.alert})" if step.alert else ""), style="bright_black"))
+    return ["", grid]
 
 
 def _record(shown: Portrait) -> Table:

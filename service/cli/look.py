@@ -1,7 +1,9 @@
 """``show``, ``list``, ``explain``, ``history``: the questions of managers and auditors."""
 
 import click
+from msgspec.structs import replace
 
+from projections.alerts.queries import Asked, listed, next_steps
 from projections.moments import Moments
 from projections.queries import SORTS
 from projections.scoring.standing import STANDINGS
@@ -35,7 +37,10 @@ def show(*, relationship: str, as_of_us: int | None, known_us: int | None, as_js
     a stroke a week, up to a year.
     """
     with open_reader(configured(), notice=notice) as reader:
-        found = reader.portrait(relationship, _asked(as_of_us, known_us))
+        asked = _asked(as_of_us, known_us)
+        found = reader.portrait(relationship, asked)
+        standing = listed(reader, Asked(relationship=relationship), asked)
+        found = replace(found, next_steps=tuple(next_steps(found, standing, reader.policy_at(asked))))
     if as_json:
         output.json_lines([found])
     else:

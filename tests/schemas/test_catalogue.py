@@ -60,6 +60,7 @@ OWN_TYPES = {
     "ledger.exit-proposed.v1",
     "ledger.reputation-noted.v1",
     "ledger.exported.v1",
+    "ledger.replayed.v1",
 }
 
 PERSONAL = {

@@ -20,7 +20,7 @@ ESCAPE = "\x1b["
 
 def test_show_tells_everything_on_one_line_of_json(sampled: Rledger) -> None:
     (shown,) = sampled.json("show", SOMEBODY)
-    assert list(shown) == [*SHOWN.split(), *["percentile", "ahead", "phase", "turned", "course", "net", "notices"]]
+    assert list(shown) == [*SHOWN.split(), *["percentile", "ahead", "phase", "turned", "course", "net", "notices", "next_steps"]]
     assert shown["relationship"] == SOMEBODY
     assert 0 <= shown["interval"][0] <= shown["quality"] <= shown["interval"][1] <= 100
     assert set(shown["reasons"][0]) == {"rule", "figure", "threshold", "text"}
