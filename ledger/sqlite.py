@@ -1,14 +1,13 @@
 """The ledger in one SQLite file: eventsourcing's recorder, with dense positions, exactly-once appends and a log nobody can change.
 
 One connection writes, in ``BEGIN IMMEDIATE`` transactions made durable by ``synchronous=FULL``; other processes may write to the
-same file in turn. Readers have connections of their own and never wait for the writer. All SQL of the SQLite store is here and in
-``sqlite_schema.py``.
+same file in turn. Readers have connections of their own and never wait for the writer. All SQL of the SQLite store is here, in
+``sqlite_schema.py`` and in ``sqlite_connections.py``.
 """
 
 import contextlib
 import functools
 import itertools
-import os
 import sqlite3
 import threading
 import time
@@ -21,19 +20,17 @@ import msgspec
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
 
 from ledger import letters
+from ledger import sqlite_connections as connections
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
 from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
 from ledger.plan import Known, Outcome, Plan, Request, Row, plan
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
-from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreNewerError, StoreOlderError, StoreUnavailableError
+from ledger.sqlite_connections import make_file, set_up, told, waiting_for_others
+from schemas.errors import SettingsError, StoreNewerError, StoreOlderError
 from schemas.touchpoint import Stored
 
-LOCK_TIMEOUT_S = 30.0  # how long an append waits for another process's
-LOCK_RETRY_S = 0.001  # between two tries
-CACHE_KIB = 262_144  # of pages, for the writer: the indexes stay in memory; a fifth faster than the default
-CHECKPOINT_PAGES = 16_000  # of 4 KiB: the write-ahead log is copied back every 64 MB; every 4 MB takes half as long again
 POLL_MIN_S, POLL_MAX_S = 0.001, 0.010  # how often a waiting reader looks for what other processes wrote
 LOOKUP_SIZES = (1, 8, 64, 512)  # keys a lookup; few sizes, so that each statement is prepared once
 INSERT_SIZES = (256, 64, 16, 4, 1)  # events an INSERT; likewise
@@ -71,7 +68,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             if found < schema.SCHEMA_VERSION:
                 raise StoreOlderError(str(path))
         else:
-            _make_file(path)
+            make_file(path)
             with self._telling():
                 self._writer = self._open_writer()
 
@@ -199,13 +196,13 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     # Connections
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT_S)
+        return sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False, timeout=connections.LOCK_TIMEOUT_S)
 
     def _open_writer(self) -> sqlite3.Connection:
         writer = self._connect()
         try:
             self._recognise(writer)
-            self._set_up(writer)
+            set_up(writer, self.path)
             with self._transaction(writer):
                 if not (found := self._recognise(writer)):
                     self._create_table(SQLiteCursor(writer.cursor()))
@@ -217,15 +214,6 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             writer.close()
             raise
         return writer
-
-    def _set_up(self, writer: sqlite3.Connection) -> None:
-        writer.execute("PRAGMA busy_timeout = 0")  # it is _waiting_for_others that waits
-        if _waiting_for_others(writer, "PRAGMA journal_mode = WAL").fetchone() != ("wal",):
-            raise StoreUnavailableError(f"{self.path} is on a disk without shared memory (a network folder?): put it on a local one")
-        writer.execute("PRAGMA synchronous = FULL")
-        writer.execute("PRAGMA fullfsync = ON")  # macOS: down to the disk itself
-        writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
     def construct_create_table_statements(self) -> list[str]:
         """Our tables in place of eventsourcing's; its ``_create_table`` marks ``tracking`` as being of its current form."""
@@ -249,7 +237,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     @contextlib.contextmanager
     def _transaction(self, writer: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         """One writing transaction, waiting for other processes' at its beginning only."""
-        _waiting_for_others(writer, "BEGIN IMMEDIATE")
+        waiting_for_others(writer, "BEGIN IMMEDIATE")
         try:
             yield writer
             writer.execute("COMMIT")
@@ -281,7 +269,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         try:
             yield
         except sqlite3.Error as error:
-            raise _told(self.path, error) or error from error
+            raise told(self.path, error) or error from error
 
     def _known(self, writer: sqlite3.Connection, requests: Sequence[Request]) -> Known:
         identities = [identity for request in requests for identity in request.identities]
@@ -299,30 +287,6 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             dict(_lookup(writer, _OFFSETS, list(streams))),
             dict(_lookup(writer, _REPLAYED, numbers)),
         )
-
-
-def _make_file(path: Path) -> None:
-    """Make sure there is a file, readable by its owner alone; SQLite gives its helpers beside it the same mode."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StoreUnavailableError(f"{path} cannot be used ({error}): check the path, the disk and its permissions") from error
-
-
-def _waiting_for_others(writer: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
-    """Execute ``statement`` once no other process is in its way, for ``LOCK_TIMEOUT_S`` at most.
-
-    SQLite's own waiting sleeps up to 0.1 s, so that it loses every race against a busy writer, and there is none for the journal mode.
-    """
-    deadline = time.monotonic() + LOCK_TIMEOUT_S
-    while True:
-        try:
-            return writer.execute(statement)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(LOCK_RETRY_S)
 
 
 # Python gives other threads their turn at every row that SQLite returns or inserts, and may then wait 5 ms for its own: many versions
@@ -383,22 +347,3 @@ def _write(writer: sqlite3.Connection, made: Plan) -> None:
             "UPDATE dead_letters SET replayed_us = ?, replayed_position = ? WHERE number = ?",
             [(made.recorded_us, position, number) for number, position in made.replayed.items()],
         )
-
-
-def _told(path: Path, error: sqlite3.Error) -> LedgerError | None:
-    """The error of ours for ``error``, or None where it is a bug."""
-    if str(error).startswith("immutable: "):
-        return ImmutableError(str(error))
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the lower byte is the primary code
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return StoreUnavailableError(
-                f"{path} has been locked by another process for {LOCK_TIMEOUT_S:.0f} s; nothing was appended: "
-                "end the process that holds it (`fuser` names it), then try again"
-            )
-        case sqlite3.SQLITE_FULL:
-            return StoreUnavailableError(f"no space left for {path}; nothing was appended: free some, then try again")
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return StoreUnavailableError(f"{path} is damaged or not a SQLite file ({error}): run `rledger doctor`, restore a backup")
-        case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return StoreUnavailableError(f"{path} cannot be used ({error}); nothing was appended: check the disk and its permissions")
-    return None

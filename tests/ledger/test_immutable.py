@@ -22,6 +22,8 @@ ON_BOTH = [
     "UPDATE ledger_head SET root = frontier",
     "UPDATE ledger_head SET frontier = root",
     "UPDATE ledger_head SET position = position + 1",
+    "UPDATE checkpoints SET size = size + 1",
+    "DELETE FROM checkpoints",
 ]
 NEW = "'customer/1', 99, 't', x'7b7d', 0, x'00'"  # originator_id, originator_version, topic, state, recorded_us, identity
 COLUMNS = "rowid, originator_id, originator_version, topic, state, recorded_us, identity"
@@ -38,6 +40,8 @@ ON_SQLITE = [
     "INSERT OR REPLACE INTO ledger_head VALUES (1, 0, 0, '', x'0000000000000000', x'')",
     "INSERT INTO ledger_head VALUES (2, 0, 0, '', x'0000000000000000', x'')",
     "UPDATE ledger_head SET one = 2",
+    "INSERT OR REPLACE INTO checkpoints VALUES (1, 9, 9, x'00')",
+    "INSERT INTO checkpoints VALUES (3, 9, 9, x'00')",
 ]
 RESERVED_ON_SQLITE = [  # also where somebody moved the head first
     "REPLACE INTO stored_events SELECT 11, originator_id, originator_version, topic, x'', 0, x'00' FROM stored_events WHERE rowid = 3",
@@ -50,6 +54,7 @@ ON_POSTGRES = [
     *ON_BOTH,
     "TRUNCATE stored_events",
     "TRUNCATE ledger_head",
+    "TRUNCATE checkpoints",
     "INSERT INTO stored_events VALUES (" + NEW_ON_POSTGRES.format(100) + ")",
     "INSERT INTO stored_events VALUES (" + NEW_ON_POSTGRES.format(11) + ")",
     "INSERT INTO stored_events SELECT * FROM stored_events ON CONFLICT (notification_id) DO UPDATE SET state = ''",
@@ -59,6 +64,7 @@ ON_POSTGRES = [
 @pytest.fixture
 def filled(ledger: Ledger) -> Ledger:
     ledger.append(touchpoints(10))
+    ledger.keep_checkpoint(10, b"a signed note")
     return ledger
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import ledger.sqlite as ledger_sqlite
+from ledger import sqlite_connections as connections
 from ledger.interface import Appended
 from ledger.ledger import Ledger
 from ledger.proof.merkle import Frontier
@@ -61,7 +61,7 @@ def test_a_limit_on_pages_is_told_as_no_space_left(ledger: Ledger, open_ledger: 
 
 
 def test_a_lock_held_for_long_is_told_and_nothing_is_kept(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_sqlite, "LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(connections, "LOCK_TIMEOUT_S", 0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailableError, match="locked by another process"):

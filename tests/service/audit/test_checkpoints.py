@@ -6,6 +6,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -172,6 +174,20 @@ def test_a_witness_cosigns_what_grew_and_refuses_what_did_not(filled: Rledger, t
     assert "not proven to continue" in refused(filled, "witness", "cosign", state, stdin=forged)
     said(filled, "witness", "cosign", state, stdin=grown)
     assert filled.json("witness", "list", state)[0]["size"] == 31
+
+
+LOW_ORDER = b"\x01" + bytes(31)  # y = 1: the point that is its own multiple
+NOT_CANONICAL = (2**255 - 19 + 3).to_bytes(32, "little")  # y = 3, written a second way
+
+
+@pytest.mark.parametrize("public", [LOW_ORDER, NOT_CANONICAL])
+def test_a_key_by_which_anybody_could_sign_is_trusted_by_nobody(filled: Rledger, tmp_path: Path, public: bytes) -> None:
+    state = str(tmp_path / "audit.witness")
+    said(filled, "witness", "new", state, "--name", "witness.example/audit")
+    typed = b"\x01" + public
+    key_id = sha256(b"ledger.example/sales\n" + typed).digest()[:4].hex()
+    vkey = f"ledger.example/sales+{key_id}+{b64encode(typed).decode()}"
+    assert "of low order" in refused(filled, "witness", "trust", state, vkey)
 
 
 def test_each_checkpoint_is_anchored_in_a_file(filled: Rledger, tmp_path: Path) -> None:
