@@ -89,7 +89,7 @@ def moments_before(split: int, first: int, horizon_days: float) -> list[int]:
 
 def chances(asked: Asked, policy: PurchasesPolicy) -> Floats:
     """P(at least one purchase within the horizon) of each."""
-    return _chances(asked, np.array([getattr(policy, name) for name in FITTED]), policy.horizon_days)
+    return _chances(asked, np.array([getattr(policy, name) for name in FITTED]), policy)
 
 
 def fit(asked: Asked, policy: PurchasesPolicy) -> PurchasesPolicy:
@@ -97,7 +97,7 @@ def fit(asked: Asked, policy: PurchasesPolicy) -> PurchasesPolicy:
     centre = np.log(np.clip([getattr(policy, name) for name in FITTED], LEAST, MOST))
 
     def cost(logs: Floats) -> float:
-        loss = losses(_chances(asked, np.exp(logs), policy.horizon_days), asked.happened).sum() / MOMENTS_A_HORIZON
+        loss = losses(_chances(asked, np.exp(logs), policy), asked.happened).sum() / MOMENTS_A_HORIZON
         return float(loss + 0.5 * (((logs - centre) / SPREAD) ** 2).sum())
 
     bounds = list(zip(np.log(LEAST), np.log(MOST), strict=True))
@@ -113,15 +113,18 @@ def unknown(policy: PurchasesPolicy) -> float:
     return 1.0 - (policy.rate_days / (policy.rate_days + policy.horizon_days)) ** policy.shape  # type: ignore[no-any-return]
 
 
-def _chances(asked: Asked, parameters: Floats, horizon: float) -> Floats:
+def _chances(asked: Asked, parameters: Floats, policy: PurchasesPolicy) -> Floats:
     half_life, shape, rate_days, first, leaving = parameters
     bought = np.bincount(asked.whose, np.exp2(-asked.age / half_life), minlength=len(asked.happened))
     counted = np.maximum(0.0, bought - (1.0 - first) * np.exp2(-asked.since_first / half_life))
     rate = rate_days + _exposure(asked.since_first, half_life)
-    none = np.exp(-(shape + counted) * np.log1p(horizon / rate))
-    quiet = 1.0 - _exposure(asked.since_last, half_life) / rate
+    none = np.exp(-(shape + counted) * np.log1p(policy.horizon_days / rate))
     with np.errstate(over="ignore"):
-        left = leaving / (1.0 + bought) * np.exp(np.minimum(700.0, -(shape + counted) * np.log(quiet)))
+        then = bought * np.exp2(np.minimum(1000.0, asked.since_last / half_life))
+        until = asked.since_first - asked.since_last
+        counted_then = np.maximum(0.0, then - (1.0 - first) * np.exp2(-until / half_life))
+        said = policy.steady * (shape + counted_then) * np.log1p(asked.since_last / (rate_days + _exposure(until, half_life)))
+        left = leaving / (1.0 + then) * np.exp(np.minimum(700.0, said))
     return (1.0 - none) / (1.0 + left)  # type: ignore[no-any-return]
 
 

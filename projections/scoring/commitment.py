@@ -5,11 +5,14 @@ observations*): the rate of purchases has the prior Gamma(shape, rate_days); eve
 day of exposure 1 to the rate, and both fade with one half-life. The first purchase starts the clock and says little of the rate: it made
 them a customer (Fader, Hardie & Lee 2005 count repeat purchases alone), so it adds ``first``. After each purchase a customer may leave for
 good, at odds that fall with the purchases made (the beta-geometric part of theirs). With B the faded number of purchases, D the same with
-the first as ``first``, W the faded days since the first and V those since the last,
+the first as ``first``, W the faded days since the first, and B', D', W' what they were at the last purchase, V days ago,
 
     P(none within the horizon, had they stayed) = ((rate_days + W) / (rate_days + W + horizon)) ** (shape + D)
-    odds of having left = leaving / (1 + B) * ((rate_days + W) / (rate_days + W - V)) ** (shape + D)
+    odds of having left = leaving / (1 + B') * ((rate_days + W' + V) / (rate_days + W')) ** (steady (shape + D'))
     P(at least one purchase within the horizon) = (1 - P(none, had they stayed)) / (1 + odds of having left).
+
+Whether they left is told by the rhythm they had when they bought last: by the faded one, silence would excuse itself. People are less
+regular than the model has it, so only the share ``steady`` of what their silence says counts (a tempered likelihood).
 
 Not P(alive), which is 1 for every one-time buyer and ranks worse than chance. Contracts, renewals and referrals are ordinary evidence.
 """
@@ -24,6 +27,7 @@ from schemas.catalogue import Closed, ContractEnded, ContractRenewed, ContractSi
 
 PROBABILITY_MAX = 0.9999  # nobody is certain to come back; levels are told to four digits
 WORTH_MAX = 1e6  # events; beyond, an interval is narrower than any digit told
+EXPONENT_MAX = 1000.0  # half-lives; beyond, a double is full and they have left anyway
 LEAVING_B = 2.0  # ``b`` of the Beta distribution of leaving: odds of leaving / (1 + B)
 LOG_ODDS_MAX = 700.0  # what a double holds; they have left
 
@@ -52,7 +56,8 @@ def purchase_probability(purchases: float, days_since_first: float, policy: Purc
     """
     rate = policy.rate_days + _exposure_days(days_since_first, policy)
     shape = policy.shape + _counted(purchases, days_since_first, policy)
-    return (1.0 - _none(shape, rate, policy.horizon_days)) / (1.0 + _odds_left(purchases, shape, rate, days_since_last, policy))
+    odds = _odds_left(purchases, days_since_first, days_since_last, policy)
+    return (1.0 - _none(shape, rate, policy.horizon_days)) / (1.0 + odds)
 
 
 def outlook(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> Outlook:
@@ -64,7 +69,7 @@ def outlook(purchases: float, days_since_first: float, days_since_last: float, p
     horizon, exposure = policy.horizon_days, _exposure_days(days_since_first, policy)
     rate = policy.rate_days + exposure
     counted = _counted(purchases, days_since_first, policy)
-    stayed = 1.0 / (1.0 + _odds_left(purchases, policy.shape + counted, rate, days_since_last, policy))
+    stayed = 1.0 / (1.0 + _odds_left(purchases, days_since_first, days_since_last, policy))
     more = 2.0 / (1.0 + exp2(-days_since_first / policy.half_life_days))
     sure_shape, sure_rate = policy.shape + more * counted, policy.rate_days + more * exposure
     none = _none(sure_shape, sure_rate, horizon)
@@ -80,11 +85,13 @@ def outlook(purchases: float, days_since_first: float, days_since_last: float, p
 def expected_purchases(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> float:
     """The expected number of days with a purchase within the horizon: BG/NBD in closed form on the faded history, NBD without leaving."""
     watched = _exposure_days(days_since_first, policy)
-    history = bgnbd.History(purchases, watched - _exposure_days(days_since_last, policy), watched)
     # the first purchase counts in full for leaving, and as the policy says for the rate
     shape = policy.shape + _counted(purchases, days_since_first, policy) - purchases
     leaves = (policy.leaving, LEAVING_B) if policy.leaving > 0.0 else (None, None)
-    return bgnbd.expected_purchases(history, policy.horizon_days, bgnbd.Parameters(shape, policy.rate_days, *leaves))
+    just_bought = bgnbd.History(purchases, watched, watched)
+    fresh = bgnbd.expected_purchases(just_bought, policy.horizon_days, bgnbd.Parameters(shape, policy.rate_days, *leaves))
+    stayed = fresh * (1.0 + policy.leaving / (LEAVING_B - 1.0 + purchases))
+    return stayed / (1.0 + _odds_left(purchases, days_since_first, days_since_last, policy))
 
 
 def _exposure_days(days: float, policy: PurchasesPolicy) -> float:
@@ -102,12 +109,15 @@ def _none(shape: float, rate_days: float, horizon_days: float) -> float:
     return exp(-shape * log1p(horizon_days / rate_days))
 
 
-def _odds_left(purchases: float, shape: float, rate_days: float, days_since_last: float, policy: PurchasesPolicy) -> float:
+def _odds_left(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> float:
     """P(left) / P(stayed), after so many days without a purchase."""
     if policy.leaving == 0.0:
         return 0.0
-    quiet = 1.0 - _exposure_days(days_since_last, policy) / rate_days
-    return policy.leaving / (1.0 + purchases) * exp(min(LOG_ODDS_MAX, -shape * log(quiet)))
+    then = purchases * exp2(min(EXPONENT_MAX, days_since_last / policy.half_life_days))
+    until = max(0.0, days_since_first - days_since_last)
+    rate = policy.rate_days + _exposure_days(until, policy)
+    said = policy.steady * (policy.shape + _counted(then, until, policy)) * log1p(days_since_last / rate)
+    return policy.leaving / (1.0 + then) * exp(min(LOG_ODDS_MAX, said))
 
 
 def signed(_: ContractSigned, policy: Policy) -> Evidence:

@@ -163,6 +163,7 @@ class PurchasesPolicy(Section, frozen=True):
     horizon_days: Positive
     weight: Positive
     leaving: Weight = 0.0
+    steady: Share = 1.0
 
     @cached_property
     def half_life_us(self) -> float:

@@ -38,7 +38,7 @@ SAYS: dict[str, Callable[[int, bool], c.Data]] = {
 """What tells one event of evidence for or against each dimension."""
 
 
-def relationship(rng: np.random.Generator, dimensions: list[str]) -> tuple[dict[str, float], Figures]:
+def relationship(rng: np.random.Generator, dimensions: list[str], expected: int | None = None) -> tuple[dict[str, float], Figures]:
     """Truths of these dimensions of one kind, drawn from the policy's priors, and the figures after two years of evidence of them."""
     kind = dimensions[0].partition("/")[0]
     model = MODELS[kind]
@@ -46,13 +46,26 @@ def relationship(rng: np.random.Generator, dimensions: list[str]) -> tuple[dict[
     for name in dimensions:
         rule = model.dimensions[model.numbers[name.partition("/")[2]]]
         truth = truths[name] = rng.beta(rule.prior_mean * rule.prior_events, (1.0 - rule.prior_mean) * rule.prior_events)
-        for ago in rng.uniform(0, SPAN_DAYS, rng.poisson(rng.choice([4, 15, 60]))):
+        for ago in rng.uniform(0, SPAN_DAYS, rng.poisson(expected or rng.choice([4, 15, 60]))):
             at_us = NOW - int(ago * DAY)
             events.append((f"{kind}/one", at_us, SAYS[name](at_us, bool(rng.random() < truth))))
     state = empty(f"{kind}/one", model)
     for event in numbered(events):
         state = fold(state, event, model, NOW)
     return truths, figures(state, model, NOW)
+
+
+@pytest.mark.parametrize("expected", [2, 8, 30, 120])
+@pytest.mark.parametrize("dimension", ["customer/satisfaction", "partner/delivery"])
+def test_the_interval_covers_the_truth_however_much_evidence_there_is(dimension: str, expected: int) -> None:
+    rng = np.random.default_rng(14)
+    number = MODELS[dimension.partition("/")[0]].numbers[dimension.partition("/")[2]]
+    covered, relationships = 0, 800
+    for _ in range(relationships):
+        truths, found = relationship(rng, [dimension], expected)
+        low, high = found.levels[number].interval(POLICY.model.interval_mass)
+        covered += low <= truths[dimension] <= high
+    assert 0.87 <= covered / relationships <= 0.93  # 88-92 %, and a standard deviation of the count
 
 
 @pytest.mark.parametrize("dimension", ["customer/satisfaction", "customer/trust", "partner/delivery", "partner/responsiveness"])
@@ -67,20 +80,24 @@ def test_the_interval_of_a_level_covers_the_truth(dimension: str) -> None:
     assert 0.88 <= covered / RELATIONSHIPS <= 0.92
 
 
-def test_the_interval_of_quality_covers_the_weighted_truth() -> None:
+@pytest.mark.parametrize(
+    ("kind", "most"),
+    [("customer", 0.93), ("partner", 0.92)],  # of a customer who never bought the prior is too skewed for one Beta distribution: 92.2 %
+)
+def test_the_interval_of_quality_covers_the_weighted_truth(kind: str, most: float) -> None:
     rng = np.random.default_rng(12)
-    told = [name for name in SAYS if name.startswith("partner/")]
-    model = MODELS["partner"]
-    unknown = [name for name in model.names if f"partner/{name}" not in told]
+    told = [name for name in SAYS if name.startswith(f"{kind}/")]
+    model = MODELS[kind]
+    unknown = [name for name in model.names if f"{kind}/{name}" not in told]
     covered = 0
     for _ in range(RELATIONSHIPS // 2):
         truths, found = relationship(rng, told)
         for name in unknown:
             rule = model.dimensions[model.numbers[name]]
-            truths[f"partner/{name}"] = rng.beta(rule.prior_mean * rule.prior_events, (1.0 - rule.prior_mean) * rule.prior_events)
-        truth = sum(100.0 * rule.weight * truths[f"partner/{name}"] for name, rule in zip(model.names, model.dimensions, strict=True))
+            truths[f"{kind}/{name}"] = rng.beta(rule.prior_mean * rule.prior_events, (1.0 - rule.prior_mean) * rule.prior_events)
+        truth = sum(100.0 * rule.weight * truths[f"{kind}/{name}"] for name, rule in zip(model.names, model.dimensions, strict=True))
         covered += found.low <= truth <= found.high
-    assert 0.88 <= covered / (RELATIONSHIPS // 2) <= 0.92
+    assert 0.88 <= covered / (RELATIONSHIPS // 2) <= most
 
 
 def test_the_interval_of_commitment_covers_the_true_chance_of_another_purchase() -> None:

@@ -7,6 +7,7 @@ from scipy import stats
 
 from projections.relationships import Row
 from projections.scoring import bgnbd
+from projections.scoring.bgnbd import Parameters
 from projections.scoring.figures import figures
 from projections.scoring.state import State, empty, fold
 from schemas.catalogue import Delivery
@@ -87,6 +88,22 @@ def test_from_the_first_purchase_on_the_level_is_a_better_chance_than_the_share_
     bought = np.array([any(moment_us <= at < until_us for at in customers[name].times) for name in known])
     assert log_loss(chance, bought) < log_loss(np.full(len(bought), bought.mean()), bought)
     assert chance.mean() == pytest.approx(bought.mean(), abs=0.05)
+
+
+OTHER_RHYTHMS = {
+    "weekly shoppers, some of whom leave": Parameters(1.5, 3.0, 0.3, 5.0),
+    "regulars who hardly leave": Parameters(2.0, 4.0, 0.15, 8.0),
+    "once or twice a year": Parameters(0.8, 20.0, 0.5, 2.0),
+    "nobody ever leaves": Parameters(0.6, 3.0),
+}
+
+
+@pytest.mark.parametrize("world", OTHER_RHYTHMS)
+def test_the_default_policy_ranks_nearly_as_well_as_the_true_model_where_rhythms_are_others(world: str) -> None:
+    tried = Tried(buyers(OTHER_RHYTHMS[world], 1500, split_us=CDNOW_SPLIT, weeks=WEEKS, seed=4), CDNOW_SPLIT)
+    found = auc(tried.level, tried.later)
+    assert found > auc(tried.model, tried.later) - 0.04
+    assert found > max(auc(tried.plain[name], tried.later) for name in ("frequency", "RFM rank sum", "past mean")) - 0.005
 
 
 def log_loss(chance: Floats, happened: NDArray[np.bool_]) -> float:
