@@ -33,7 +33,7 @@ from service.settings import Settings
 
 ALERTS_MAX = 100  # a round
 ROUND_S = (0.5, 1.5)  # between two looks; drawn anew each time, so that two processes rarely look at once
-TERM_S = 30.0  # how long a process that died is waited for; a round is over well within it
+TERM_S = 15.0  # how long a process that died is waited for; a round is over well within it
 BY = "rledger"
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from tests.services.kafka import Kafka
 
 TOPIC = "alerts-once"
 QUIET_S = 4.0  # two rounds of delivering: a repeat would have come
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0  # a delivery lease of one that died is waited for
 
 
 @pytest.fixture
