@@ -15,7 +15,7 @@ from benchmarks import measure
 from benchmarks.place import PARTITIONS, Place
 from benchmarks.touchpoints import number_of
 from consumers import intake
-from consumers.connection import FETCH_BYTES
+from consumers.connection import FETCH_BYTES, PARTITION_BYTES
 
 SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -262144", "wal_autocheckpoint = 16000")
 COLUMNS = "id, source, type, subject, time, body"
@@ -114,6 +114,7 @@ def from_kafka(place: Place, topic: str, count: int, *, tell: bool = False) -> t
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         fetch_max_bytes=FETCH_BYTES,
+        max_partition_fetch_bytes=PARTITION_BYTES,
         metrics_enabled=False,
     )
     consumer.assign([TopicPartition(topic, partition) for partition in range(PARTITIONS)])

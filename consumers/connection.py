@@ -22,6 +22,7 @@ from schemas.errors import SettingsError
 
 BOOTSTRAP_MS = 2_000  # a try to reach the brokers; a stop is heard after at most that long
 FETCH_BYTES = 8 << 20  # a fetch answers with at most that much; with what is being appended, the bound on memory
+PARTITION_BYTES = FETCH_BYTES // 2  # of those from one partition: two suffice for the largest batches
 FETCH_WAIT_MS = 200  # the broker answers as soon as it has a byte; this bounds how long a newly assigned partition waits for its turn
 METADATA_AGE_MS = 5_000  # how soon a topic that was replaced, or has new partitions, is noticed
 RECONNECT_MS_MAX = 2_000
@@ -105,6 +106,7 @@ class Connection:
             isolation_level="read_committed",
             partition_assignment_strategy=[CooperativeStickyAssignor if settings.division == WHOLE else DividedAssignor(settings.division)],
             fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=PARTITION_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             metadata_max_age_ms=METADATA_AGE_MS,
             bootstrap_timeout_ms=BOOTSTRAP_MS,
