@@ -88,10 +88,12 @@ def project(place: Place, count: int, *, tell: bool = False) -> tuple[list[tuple
     commits: list[tuple[float, int]] = []
     with worker(place) as (ledger, runner):
         while runner.position < count:
-            if runner.run_once():
+            before = runner.position
+            worked = runner.run_once()
+            if runner.position > before:  # by a commit, or by views built anew for the policy in force
                 commits.append((time.monotonic(), runner.position))
                 measure.under_way()
-            else:
+            elif not worked:
                 ledger.wait(runner.position, 1.0)
         return commits, list(_numbers(ledger)) if tell else []
 
