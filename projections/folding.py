@@ -178,7 +178,14 @@ class Folding:
         found = writer.load_one(self.table, key)
         if found is None or found.evaluated_us >= max(1, self.tick(tick_us)):
             return None
-        return self._publish_again(writer, found, tick_us)
+        row = self._published(found, tick_us)
+        if isinstance(row, Exception):
+            return row
+        try:
+            writer.put(self.table, [row])
+        except UnbindableError as error:
+            return error
+        return None
 
     def publish_pending(self, writer: Writer, tick_us: int, limit: int) -> tuple[int, list[tuple[str, int, Exception]]]:
         """Publish up to ``limit`` rows that are not as of ``tick_us`` yet.
@@ -189,7 +196,19 @@ class Folding:
         if as_of_us != self._sweeping_us:
             self._sweeping_us, self._cursor = as_of_us, None
         pending, self._cursor = writer.unpublished(self.table, self._cursor, as_of_us, limit)
-        failures = [(one.key, one.evaluated_us, error) for one in pending if (error := self._publish_again(writer, one, tick_us))]
+        rows: list[Cells] = []
+        failures: list[tuple[str, int, Exception]] = []
+        for one in pending:
+            row = self._published(one, tick_us)
+            if isinstance(row, Exception):
+                failures.append((one.key, one.evaluated_us, row))
+            else:
+                rows.append(row)
+        try:
+            writer.put(self.table, rows)
+        except UnbindableError as error:
+            failures += [(one.key, one.evaluated_us, error) for one in pending if one.key in error.keys]
+            writer.put(self.table, [row for row in rows if row[0] not in error.keys])
         return len(pending), failures
 
     def unpark(self, relationship: str) -> None:
@@ -235,15 +254,14 @@ class Folding:
                 self.fail(event.relationship)
         return [row for row in rows if relationship_of(row[0]) not in self.failed] if self.failed else rows
 
-    def _publish_again(self, writer: Writer, stored: StoredState, tick_us: int) -> Exception | None:
+    def _published(self, stored: StoredState, tick_us: int) -> Cells | Exception:
+        """The row as it is published now, or what hinders it."""
         try:
-            state = self.table.decode_state(stored.key, stored.state)
-            writer.put(self.table, [self._row(state, stored.recorded_us, stored.position, tick_us)])
+            return self._row(self.table.decode_state(stored.key, stored.state), stored.recorded_us, stored.position, tick_us)
         except LedgerError:
             raise  # as in fold_singly
         except Exception as error:  # noqa: BLE001  # as in fold
             return error
-        return None
 
     def _row(self, state: Any, recorded_us: int, position: int, tick_us: int) -> Cells:  # noqa: ANN401
         moment_us = max(recorded_us, self.tick(tick_us))

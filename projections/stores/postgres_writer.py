@@ -52,7 +52,6 @@ PUT_PROGRESS = """
         version = excluded.version, build = excluded.build, status = excluded.status, updated_us = excluded.updated_us,
         position = excluded.position, recorded_us = excluded.recorded_us, tick_us = excluded.tick_us, swept_us = excluded.swept_us,
         commits = progress.commits + 1, policy = excluded.policy
-    RETURNING commits
 """
 PUBLISHED = """
     SELECT bool_and(live.swept_us >= built.swept_us) FROM views.progress AS live JOIN views.progress AS built USING (slice)
@@ -103,15 +102,16 @@ class PostgresWriter:
             yield
             return
         with self._told():
-            connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             try:
-                self._prove()
-                yield
-                connection.execute("COMMIT")
-            except BaseException:
-                if not connection.closed:
+                with connection.pipeline() as pipeline:  # what is written waits for no answer; COMMIT tells when a statement failed
+                    connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                    self._prove()
+                    yield
+                    connection.execute("COMMIT")
+                    pipeline.sync()
+            finally:
+                if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
                     connection.execute("ROLLBACK")
-                raise
 
     def close(self) -> None:
         if not self._shares:
@@ -164,8 +164,12 @@ class PostgresWriter:
 
     def put_progress(self, at: Progress) -> Progress:
         with self._told():
-            commits = self._connection.execute(PUT_PROGRESS, msgspec.structs.asdict(at) | {"slices": self._slices}).fetchall()
-        return msgspec.structs.replace(at, commits=sum(count for (count,) in commits))
+            self._connection.execute(PUT_PROGRESS, msgspec.structs.asdict(at) | {"slices": self._slices})
+            if self._slices is None:
+                ((slices,),) = self._connection.execute("SELECT count(*) FROM views.slices")
+            else:
+                slices = len(self._slices)
+        return msgspec.structs.replace(at, commits=at.commits + slices)
 
     def waiting(self, projection: str) -> list[str]:
         with self._told():
@@ -245,7 +249,9 @@ class PostgresWriter:
             self._connection.execute(f"ALTER TABLE {in_schema(table.name)} RENAME TO {quoted(name)}".encode())
             self._connection.execute(f"ALTER INDEX {in_schema(table.name + '_pkey')} RENAME TO {quoted(name + '_pkey')}".encode())
             self._connection.execute("UPDATE views.progress SET name = %s, status = 'live' WHERE name = %s", (name, table.name))
-            return self._connection.execute("UPDATE views.parked SET projection = %s WHERE projection = %s", (name, table.name)).rowcount
+            moved = "WITH moved AS (UPDATE views.parked SET projection = %s WHERE projection = %s RETURNING 1) SELECT count(*) FROM moved"
+            ((parked,),) = self._connection.execute(moved, (name, table.name))
+        return int(parked)
 
     def compare(self, table: Table) -> Comparison | None:
         old, new, key = in_schema(table.projection.name), in_schema(table.name), quoted(table.key)
@@ -297,7 +303,7 @@ class PostgresWriter:
             " USING (first, beyond, epoch) FOR SHARE OF slices",
             (list(firsts), list(beyonds), list(epochs)),
         )
-        if found.rowcount != len(self._share):
+        if len(found.fetchall()) != len(self._share):
             raise LeaseLostError("another worker has taken slices over that were ours: nothing was written; take part anew")
 
     def _usable(self) -> Connection:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.ledger import Ledger
@@ -31,6 +31,7 @@ from schemas.errors import StoreUnavailableError
 from schemas.records import recorded
 from schemas.touchpoint import Stored
 from tests.projections.chains import SECOND, House, Log, Place, Row, State, chains, from_nothing, naive, parked, row, table, touchpoint
+from tests.services.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,17 +57,27 @@ moves = st.lists(
 )
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-@given(moves=moves, cached_rows=st.integers(1, 4), sizes=st.tuples(st.integers(1, 9), st.integers(1, 20), st.integers(1, 3)))
-def test_batches_crashes_and_rebuilds_do_not_change_the_rows(
-    request: pytest.FixtureRequest,
-    kind: str,
-    moves: list[str | int | list[tuple[str, str]]],
-    cached_rows: int,
-    sizes: tuple[int, int, int],
-) -> None:
+Moves = list[str | int | list[tuple[str, str]]]
+Sizes = tuple[int, int, int]
+disturbed = given(moves=moves, cached_rows=st.integers(1, 4), sizes=st.tuples(st.integers(1, 9), st.integers(1, 20), st.integers(1, 3)))
+
+
+@disturbed
+def test_batches_crashes_and_rebuilds_do_not_change_the_rows(moves: Moves, cached_rows: int, sizes: Sizes) -> None:
+    with TemporaryDirectory() as folder:
+        rows_are_those_of_one_pass(Path(folder, "views.db"), moves, cached_rows, sizes)
+
+
+@settings(max_examples=8)  # each makes a database
+@disturbed
+def test_nor_do_they_on_postgresql(postgres: Postgres, moves: Moves, cached_rows: int, sizes: Sizes) -> None:
+    with postgres.database() as url:
+        rows_are_those_of_one_pass(url, moves, cached_rows, sizes)
+
+
+def rows_are_those_of_one_pass(place: Place, moves: Moves, cached_rows: int, sizes: Sizes) -> None:
     broken = chains(lambda id_: id_.startswith("poison"))
-    with pytest.MonkeyPatch.context() as patch, fresh(request, kind) as place:
+    with pytest.MonkeyPatch.context() as patch:
         for name, value in zip(("READ_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True):
             patch.setattr(keeper_module, name, value)
         house = House(place)
@@ -96,17 +107,6 @@ def test_batches_crashes_and_rebuilds_do_not_change_the_rows(
         house.catch_up(chains())
         assert (table(house.place), parked(house.place)) == from_nothing(house.log)
         house.views.close()
-
-
-@contextmanager
-def fresh(request: pytest.FixtureRequest, kind: str) -> Iterator[Place]:
-    """A place without views, once more within one test."""
-    if kind == "sqlite":
-        with TemporaryDirectory() as folder:
-            yield Path(folder, "views.db")
-    else:
-        with request.getfixturevalue("postgres").database() as url:
-            yield url
 
 
 class Killed(BaseException):

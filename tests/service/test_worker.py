@@ -1,5 +1,6 @@
 """One worker keeps the views; a second stands by, and questions wait for a worker that is building them."""
 
+import json
 import signal
 from contextlib import closing, nullcontext
 
@@ -32,3 +33,28 @@ def test_catching_up_once_is_left_to_the_worker_that_runs(rledger: Rledger) -> N
         done = rledger("project", "--once")
     assert done.returncode == 1
     assert "another worker keeps these views already" in done.stderr
+
+
+def test_workers_on_postgresql_share_the_relationships(rledger: Rledger, postgres_url: str) -> None:
+    rledger.environ["RLEDGER_STORE"] = postgres_url
+    rledger("append", "-", stdin=purchase(1))
+    rledger("project", "--once")
+    assert "nobody has any" in slices(rledger)
+    first, second = rledger.start("project"), rledger.start("project")
+    eventually(lambda: slices(rledger).count("has 4") == 2)
+    assert "another worker keeps these views already" in rledger("project", "--once").stderr
+    assert "in 6 slices now" in rledger("project", "--slices", "6").stdout
+    eventually(lambda: slices(rledger).count("has 3") == 2)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(timeout=PATIENCE_S) == 0
+    eventually(lambda: "has 6" in slices(rledger))
+    rledger("append", "-", stdin=purchase(2))
+    eventually(lambda: rledger.json("show", "customer/acme")[0]["events"] == 2)
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(timeout=PATIENCE_S) == 0
+
+
+def slices(rledger: Rledger) -> str:
+    """What the doctor says of who writes what."""
+    found = json.loads(rledger("doctor", "--json").stdout)
+    return next((check["found"] for check in found["checks"] if check["name"] == "slices"), "")
