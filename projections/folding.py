@@ -55,7 +55,7 @@ class Folding:
     def reset(self, *, parked: Sequence[str], stored: bool) -> None:
         """Forget everything in memory. ``stored``: the table has rows."""
         self.states: dict[str, Any] = {}  # by key, the least recently changed first; None: no such row
-        self.touched: dict[str, Recorded] = {}  # by key, the last event folded since the last commit
+        self.touched: dict[str, tuple[int, int]] = {}  # by key, position and recorded_us of the last event folded since the last commit
         self.failed: set[str] = set()  # relationships set aside since the last commit
         self.parked = set(parked)
         self._waiting = set(parked)  # failed or parked: their events are not folded
@@ -85,7 +85,7 @@ class Folding:
             except Exception:  # noqa: BLE001  # whatever it is, it is raised again and kept when the event is folded singly
                 self.fail(event.relationship)
             else:
-                touched[key] = event
+                touched[key] = event.position, event.recorded_us  # not the event: its batch may then be freed
 
     def write(self, writer: Writer, tick_us: int) -> None:
         """Write what was changed, but for failed relationships.
@@ -96,7 +96,7 @@ class Folding:
         rows = self._rows(tick_us)
         if self._deferred:
             self._sweeping_us = 0  # rows a sweep has passed may be unpublished again
-        gone = [key for key, event in self.touched.items() if self.states.get(key) is None and event.relationship not in self.failed]
+        gone = [key for key in self.touched if self.states.get(key) is None and relationship_of(key) not in self.failed]
         if gone:
             writer.delete(self.table, gone)
         try:
@@ -241,17 +241,17 @@ class Folding:
     def _rows(self, tick_us: int) -> list[Cells]:
         """What to write of all that was changed. A row that cannot be published fails with its relationship, which is left out."""
         rows, encode_state = [], self.table.encode_state
-        for key, event in self.touched.items():
+        for key, (position, recorded_us) in self.touched.items():
             state = self.states.get(key)
             if state is None:
                 continue
             try:
                 if self._deferred:
-                    rows.append((key, 0, event.recorded_us, event.position, encode_state(state)))
+                    rows.append((key, 0, recorded_us, position, encode_state(state)))
                 else:
-                    rows.append(self._row(state, event.recorded_us, event.position, tick_us))
+                    rows.append(self._row(state, recorded_us, position, tick_us))
             except Exception:  # noqa: BLE001  # as in fold
-                self.fail(event.relationship)
+                self.fail(relationship_of(key))
         return [row for row in rows if relationship_of(row[0]) not in self.failed] if self.failed else rows
 
     def _published(self, stored: StoredState, tick_us: int) -> Cells | Exception:

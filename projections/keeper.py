@@ -25,7 +25,7 @@ from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored
 
 READ_EVENTS = 5_000  # events a read; when fewer come we are live, and they are committed at once
-COMMIT_EVENTS = 50_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
+COMMIT_EVENTS = 150_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
 CACHED_ROWS = 20_000  # states a projection keeps in memory, and rows it changes between two commits
 SWEEP_ROWS = 500  # rows published a commit after the close of a day: live events wait for some 50 ms
 DAY_CLOSED = "ledger.day-closed.v1"
@@ -43,7 +43,7 @@ class Retried(msgspec.Struct, frozen=True):
 class Keeper:
     """Folds the log into the tables of ``projections``, which all stand at the same position. One thread at a time.
 
-    beside: into the tables being built, whose rows are published once at the end; nobody reads them before.
+    beside: into the tables being built, which nobody reads before they are complete: rows that fade are published once at the end.
     share: the slices whose relationships are folded; they, too, all stand at the same position.
     writer: to write with, of the share; one of its own by default.
 
@@ -64,7 +64,7 @@ class Keeper:
     ) -> None:
         self._ledger, self._views, self._clock, self._beside = ledger, views, clock, beside
         self.writer = writer or views.writer(share)
-        self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS, deferred=beside) for one in projections]
+        self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS, deferred=beside and one.ticks) for one in projections]
         self._names = [folding.table.name for folding in self._foldings]
         self._known: dict[str, Progress] = {}  # by table, as this keeper left it
         self._in_doubt = True  # whether memory and file may disagree
