@@ -20,7 +20,7 @@ def complained(book: Book, event: Recorded, data: Complaint, policy: Policy) -> 
     days = policy.alerts.complaint_days[data.severity]
     whose = "their" if data.by == "them" else "our"
     about = f" about {data.topic}" if data.topic else ""
-    text = f"{whose} {data.severity} complaint {data.complaint_id}{about} is open for more than {days:g} days"
+    text = f"{whose} {data.severity} complaint {data.complaint_id}{about} is open for more than {days:g} day{'s' * (days != 1.0)}"
     cause = Cause("complaint_overdue", f"complaints:{data.by}", GRAVITY[data.severity], text, key)
     watch(book, policy.alerts, event, cause, event.occurred_us + int(days * DAY_US))
 

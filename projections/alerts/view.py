@@ -68,7 +68,7 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=1,
+        version=2,
         policy=policy.digest,
         row=Row,
         state=Book,
