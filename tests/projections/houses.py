@@ -17,12 +17,13 @@ from tests.projections.events import NOW, POLICY
 
 
 class House:
-    """Everything there is, in a folder."""
+    """Everything there is, in a folder or in a PostgreSQL database."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, place: Path | str) -> None:
         self.now_us = NOW
-        self.ledger = Ledger.open(f"sqlite:///{folder}/ledger.db", clock=lambda: self.now_us)
-        self.views = Views.open(folder / "views.db")
+        store = f"sqlite:///{place}/ledger.db" if isinstance(place, Path) else place
+        self.ledger = Ledger.open(store, clock=lambda: self.now_us)
+        self.views = Views.open(place / "views.db" if isinstance(place, Path) else place)
         self.runner = Runner(self.ledger, self.views, projections(POLICY), clock=lambda: self.now_us)
         self.reader = Reader(self.ledger, self.views, POLICY)
 

@@ -1,6 +1,7 @@
 """What managers and auditors ask, against a real ledger and its views: now, as of any moment, with any knowledge."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,19 @@ def some() -> list[Touchpoint]:
     return [one for one in touchpoints if one.subject in chosen]
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Half of the touchpoints are recorded at NOW, the other half 200 days later."""
-    house = House(tmp_path_factory.mktemp("house"))
-    touchpoints = some()
-    house.append(touchpoints[::2])
-    house.now_us = NOW + AHEAD
-    house.append(touchpoints[1::2])
-    yield house
-    house.close()
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Half of the touchpoints are recorded at NOW, the other half 200 days later; on both stores."""
+    with ExitStack() as stack:
+        place: Path | str = tmp_path_factory.mktemp("house")
+        if request.param == "postgres":
+            place = stack.enter_context(request.getfixturevalue("postgres").database())
+        house = stack.enter_context(closing(House(place)))
+        touchpoints = some()
+        house.append(touchpoints[::2])
+        house.now_us = NOW + AHEAD
+        house.append(touchpoints[1::2])
+        yield house
 
 
 def now(house: House) -> Moments:
