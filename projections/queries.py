@@ -129,10 +129,7 @@ class Reader:
             rows = self.views.select(self._view, where=asked, order_by=sort, descending=descending, limit=limit or None, state=True)
             found = [self._shown(row.state, row.position, moments) for row in rows]
         found = [shown for shown in found if all(value is None or getattr(shown, column) == value for column, value in where.items())]
-        known = [(figure, shown) for shown in found if (figure := _sort_figure(shown, sort)) is not None]
-        known.sort(key=lambda pair: pair[1].relationship, reverse=descending)
-        known.sort(key=lambda pair: pair[0], reverse=descending)
-        ordered = [shown for _, shown in known] + [shown for shown in found if _sort_figure(shown, sort) is None]
+        ordered = in_order(found, sort, descending=descending)
         return ordered[:limit] if limit else ordered
 
     def explain(self, relationship: str, moments: Moments) -> Explanation:
@@ -272,6 +269,14 @@ def _moment(moments: Moments, last_us: int) -> int:
 
 def _rounded(interval: Interval, digits: int) -> Interval:
     return round(interval[0], digits), round(interval[1], digits)
+
+
+def in_order(rows: Iterable[Shown], sort: str, *, descending: bool) -> "list[Shown]":
+    """Relationships as ``list`` orders them: by a column, those with the same figure by name, those without one last."""
+    named = sorted(rows, key=lambda shown: shown.relationship, reverse=descending)
+    known = [(figure, shown) for shown in named if (figure := _sort_figure(shown, sort)) is not None]
+    known.sort(key=lambda pair: pair[0], reverse=descending)
+    return [shown for _, shown in known] + [shown for shown in named if _sort_figure(shown, sort) is None]
 
 
 def _sort_figure(shown: Shown, sort: str) -> float | str | None:

@@ -14,7 +14,7 @@ import msgspec
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
-from consumers.connection import Connection, KafkaSettings
+from consumers.connection import Connection
 from ledger.ledger import Ledger
 from projections.policies import Policies
 from projections.rebuild import stale
@@ -24,6 +24,7 @@ from projections.stores.interface import Holding
 from projections.views import Views
 from schemas.errors import LedgerError
 from schemas.touchpoint import iso
+from service.intake import source_settings
 from service.reading import NEAR_EVENTS
 from service.settings import Settings
 from service.stores import open_ledger, open_views, views_place
@@ -49,6 +50,14 @@ def examine(settings: Settings, now_us: int) -> Iterator[Check]:
     """Everything, one after the other; what cannot be reached is a finding, not an error."""
     ours = version("relationship-ledger")
     yield Check("versions", "ok", f"rledger {ours}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
+    for one in settings.each:
+        for check in _examine(one, now_us):
+            several = len(settings.stores) > 1
+            yield msgspec.structs.replace(check, name=f"{check.name} (ledger {one.ledger})") if several else check
+
+
+def _examine(settings: Settings, now_us: int) -> Iterator[Check]:
+    """One ledger."""
     yield from _disk(settings)
     try:
         ledger = open_ledger(settings, read_only=True)
@@ -183,7 +192,8 @@ def _relays(ledger: Ledger) -> Iterator[Check]:
 
 def _kafka(settings: Settings, brokers: str, ledger: Ledger) -> Iterator[Check]:
     try:
-        connection = Connection(KafkaSettings(brokers, settings.topic, settings.group, client=settings.kafka_options))
+        source = source_settings(settings, brokers)
+        connection = Connection(source)
     except (KafkaError, OSError) as error:
         do = "check RLEDGER_KAFKA, and that the broker runs; intake then goes on by itself"
         yield Check("kafka", "wrong", f"{brokers} cannot be reached: {error}", do)
@@ -193,11 +203,12 @@ def _kafka(settings: Settings, brokers: str, ledger: Ledger) -> Iterator[Check]:
         if not partitions:
             yield Check("kafka", "wrong", f"{brokers} has no topic {settings.topic}", "create it; reading starts then")
             return
-        ends = connection.consumer.end_offsets([TopicPartition(settings.topic, one) for one in partitions], timeout_ms=ASK_MS)
+        ours = [TopicPartition(settings.topic, one) for one in partitions if source.division.owns(one)]
+        ends = connection.consumer.end_offsets(ours, timeout_ms=ASK_MS)
         stream = f"kafka/{connection.cluster_id}/{settings.topic}/{connection.topic_id}/"
         stored = ledger.streams(stream)
         lag = sum(end - stored.get(f"{stream}{at.partition}", 0) for at, end in ends.items())
-        yield Check("kafka", "ok", f"{brokers}, topic {settings.topic}, {len(partitions)} partitions, {lag:,} records behind")
+        yield Check("kafka", "ok", f"{brokers}, topic {settings.topic}, {len(ours)} partitions, {lag:,} records behind")
         others = [name for name in ledger.streams(f"kafka/{connection.cluster_id}/{settings.topic}/") if not name.startswith(stream)]
         if others and not stored:
             do = "`rledger consume --accept-new-topic` reads it from its beginning"

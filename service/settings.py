@@ -31,11 +31,13 @@ class Variable(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True):
     """Everything the environment decides. ``kafka`` None: no broker. ``kafka_options``: of kafka-python, for TLS and SASL.
 
-    ``actor`` None: whoever is logged in. ``anchor`` None: nowhere.
+    ``actor`` None: whoever is logged in. ``anchor`` None: nowhere. ``stores``: one, or several ledgers that share a topic; ``ledger``:
+    which of them is meant, from 1, None: none in particular.
     """
 
     data: Path
-    store: str
+    stores: tuple[str, ...]
+    ledger: int | None
     kafka: str | None
     kafka_options: dict[str, Any]
     topic: str
@@ -47,6 +49,27 @@ class Settings(msgspec.Struct, frozen=True):
     anchor: str | None
     log: LogFormat
     log_level: LogLevel
+
+    @property
+    def store(self) -> str:
+        """The URL of the one ledger that is meant.
+
+        Raises:
+            SettingsError: there are several, and none was chosen.
+        """
+        if len(self.stores) > 1 and self.ledger is None:
+            raise SettingsError(
+                f"RLEDGER_STORE names {len(self.stores)} ledgers, and this is done to one:"
+                f" say which with RLEDGER_LEDGER, 1 to {len(self.stores)}"
+            )
+        return self.stores[(self.ledger or 1) - 1]
+
+    @property
+    def each(self) -> "tuple[Settings, ...]":
+        """These settings, once for each ledger that may be meant."""
+        if len(self.stores) == 1 or self.ledger is not None:
+            return (self,)
+        return tuple(msgspec.structs.replace(self, ledger=number) for number in range(1, len(self.stores) + 1))
 
     @property
     def store_shown(self) -> str:
@@ -69,16 +92,20 @@ _matches_brokers = re.compile(r"[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*").fullmatch
 _matches_kafka_name = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch  # Kafka's own rule for topics, good for groups too
 _matches_anchor = re.compile(r"kafka:[A-Za-z0-9._-]{1,249}|(?!kafka:).+").fullmatch
 _matches_store = re.compile(r"sqlite:///.+|postgres(ql)?://.+").fullmatch
+_split_stores = re.compile(r"\s+(?=(?:sqlite|postgres|postgresql)://)").split  # a path may hold spaces
+_matches_number = re.compile(r"[1-9]\d{0,2}").fullmatch
 
 VARIABLES = (
     Variable("RLEDGER_DATA", "where a SQLite ledger and its views are kept", "rledger in the user's data folder", "a folder", str),
     Variable(
         "RLEDGER_STORE",
-        "the ledger's database, and its views'; what a postgresql URL leaves out libpq takes from PGPASSWORD, PGSSLMODE ...",
+        "the ledger's database, and its views'; what a postgresql URL leaves out libpq takes from PGPASSWORD, PGSSLMODE ...;"
+        " several, with spaces between, for ledgers that share a topic",
         "sqlite:///<RLEDGER_DATA>/ledger.db",
         "sqlite:///PATH or postgresql://...",
         _matches_store,
     ),
+    Variable("RLEDGER_LEDGER", "which of several ledgers a command is about", "none in particular", "a number from 1", _matches_number),
     Variable("RLEDGER_KAFKA", "the Kafka brokers to ask first", "none: no broker", "HOST:PORT, several with commas", _matches_brokers),
     Variable("RLEDGER_KAFKA_OPTIONS", "further options of kafka-python, for TLS and SASL", "none", "a JSON object", _is_object),
     Variable("RLEDGER_TOPIC", "where touchpoints come from", TOPIC, "a Kafka topic name", _matches_kafka_name),
@@ -119,9 +146,16 @@ def read(environ: Mapping[str, str]) -> Settings:
         if value and not variable.accepts(value):
             raise SettingsError(f"{variable.name} is {value!r}; expected {variable.expected}")
     data = Path(given["RLEDGER_DATA"] or user_data_path("rledger")).expanduser().absolute()
+    stores = tuple(_split_stores(given["RLEDGER_STORE"] or f"sqlite:///{quote(str(data / 'ledger.db'))}"))
+    if len(set(stores)) < len(stores):
+        raise SettingsError("RLEDGER_STORE names a ledger twice: each has its own database")
+    ledger = int(given["RLEDGER_LEDGER"]) if given["RLEDGER_LEDGER"] else None
+    if ledger is not None and ledger > len(stores):
+        raise SettingsError(f"RLEDGER_LEDGER is {ledger}; RLEDGER_STORE names {len(stores)}")
     return Settings(
         data=data,
-        store=given["RLEDGER_STORE"] or f"sqlite:///{quote(str(data / 'ledger.db'))}",
+        stores=stores,
+        ledger=ledger,
         kafka=given["RLEDGER_KAFKA"] or None,
         kafka_options=msgspec.json.decode(given["RLEDGER_KAFKA_OPTIONS"] or "{}"),
         topic=given["RLEDGER_TOPIC"] or TOPIC,

@@ -23,8 +23,7 @@ def open_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
 
 def views_place(settings: Settings) -> Path | str:
     """Where the views stand: in ``views.db`` beside a SQLite ledger, else in the schema ``views`` of the ledger's own database."""
-    store = urlsplit(settings.store)
-    return Path(unquote(store.path[1:])).with_name("views.db") if store.scheme == "sqlite" else settings.store
+    return _beside(settings) / "views.db" if urlsplit(settings.store).scheme == "sqlite" else settings.store
 
 
 def open_views(settings: Settings) -> Views:
@@ -33,6 +32,19 @@ def open_views(settings: Settings) -> Views:
     if isinstance(place, Path):
         place.parent.mkdir(parents=True, exist_ok=True)
     return Views.open(place, who=f"{platform.node()}/{os.getpid()}")
+
+
+def holding(settings: Settings, relationship: str) -> Settings:
+    """The settings of the ledger that has a relationship; of the first where none has it.
+
+    Raises:
+        SettingsError: a ledger is not there.
+    """
+    for one in settings.each[1:]:
+        with open_ledger(one, read_only=True) as ledger:
+            if ledger.history(relationship, limit=1):
+                return one
+    return settings.each[0]
 
 
 def tiles_path(settings: Settings) -> Path:
@@ -46,5 +58,7 @@ def keys_path(settings: Settings) -> Path:
 
 
 def _beside(settings: Settings) -> Path:
-    place = views_place(settings)
-    return place.parent if isinstance(place, Path) else settings.data
+    """The folder of what belongs to a ledger; one of several has a folder of its own in it."""
+    store = urlsplit(settings.store)
+    folder = Path(unquote(store.path[1:])).parent if store.scheme == "sqlite" else settings.data
+    return folder / f"ledger-{settings.ledger}" if len(settings.stores) > 1 else folder

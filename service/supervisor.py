@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
 import msgspec
@@ -27,10 +27,11 @@ log = structlog.get_logger()
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A part of the service: its name in logs, and the command that runs it until it is asked to stop."""
+    """A part of the service: its name in logs, the command that runs it until it is asked to stop, and variables it has of its own."""
 
     name: str
     command: Sequence[str]
+    environ: Mapping[str, str] = {}
 
 
 class _Running:
@@ -98,6 +99,7 @@ def _start(part: Part) -> subprocess.Popen[bytes]:
     # A process group of its own keeps the terminal's Ctrl-C from the part: the supervisor alone decides the order of the end.
     return subprocess.Popen(  # noqa: S603  # our own command
         part.command,
+        env={**os.environ, **part.environ},
         stdin=subprocess.DEVNULL,
         process_group=0,
         preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509  # we have one thread

@@ -2,7 +2,6 @@
 
 import click
 
-from consumers.connection import KafkaSettings
 from schemas.errors import SettingsError
 from service import intake
 from service.cli.options import configured, example, kafka
@@ -22,13 +21,5 @@ def consume(*, kafka: str | None, instance: str | None, accept_new_topic: bool, 
     settings = configured(runs=True, RLEDGER_KAFKA=kafka)
     if settings.kafka is None:
         raise SettingsError("no Kafka is named: give --kafka HOST:PORT, or set RLEDGER_KAFKA")
-    source = KafkaSettings(
-        settings.kafka,
-        settings.topic,
-        settings.group,
-        instance=instance,
-        client=settings.kafka_options,
-        accept_new_topic=accept_new_topic,
-        accept_loss=accept_loss,
-    )
+    source = intake.source_settings(settings, settings.kafka, instance=instance, accept_new_topic=accept_new_topic, accept_loss=accept_loss)
     intake.consume(settings, source, Stop())

@@ -4,13 +4,15 @@ import click
 from msgspec.structs import replace
 
 from projections.alerts.queries import Asked, listed, next_steps
+from projections.answers import Shown
 from projections.moments import Moments
-from projections.queries import SORTS
+from projections.queries import SORTS, in_order
 from projections.scoring.standing import STANDINGS
 from service.cli import cards, output
 from service.cli.options import as_json, configured, example, moments, notice
 from service.clock import now_us
 from service.reading import open_reader
+from service.stores import holding
 
 RELATIONSHIP = click.argument("relationship", metavar="REL")
 ROWS = 20
@@ -36,7 +38,7 @@ def show(*, relationship: str, as_of_us: int | None, known_us: int | None, as_js
     REL is customer/KEY or partner/KEY. Quality runs from 0 to 100; the thick stretch is where it lies with 90 % probability. The course has
     a stroke a week, up to a year.
     """
-    with open_reader(configured(), notice=notice) as reader:
+    with open_reader(holding(configured(), relationship), notice=notice) as reader:
         asked = _asked(as_of_us, known_us)
         found = reader.portrait(relationship, asked)
         standing = listed(reader, Asked(relationship=relationship), asked)
@@ -78,10 +80,12 @@ def list_(  # one option each
     as_json: bool,
 ) -> None:
     """Many relationships, filtered and sorted; the smallest figure first unless --descending."""
-    with open_reader(configured(), notice=notice) as reader:
-        rows = reader.list(
-            _asked(as_of_us, known_us), kind=kind, standing=standing, segment=segment, sort=sort, descending=descending, limit=limit
-        )
+    asked = _asked(as_of_us, known_us)
+    found: list[Shown] = []
+    for settings in configured().each:
+        with open_reader(settings, notice=notice) as reader:
+            found += reader.list(asked, kind=kind, standing=standing, segment=segment, sort=sort, descending=descending, limit=limit)
+    rows = in_order(found, sort, descending=descending)[: limit or None]
     if as_json:
         output.json_lines(rows)
         return
@@ -108,7 +112,7 @@ def explain(*, relationship: str, limit: int, as_of_us: int | None, known_us: in
 
     The peers' mean and every event's points add up to the quality. With --json every event has its line, whatever --limit says.
     """
-    with open_reader(configured(), notice=notice) as reader:
+    with open_reader(holding(configured(), relationship), notice=notice) as reader:
         explanation = reader.explain(relationship, _asked(as_of_us, known_us))
     if as_json:
         output.json_lines([explanation.head, *explanation.events, explanation.others])
@@ -130,7 +134,7 @@ rledger history customer/vale-printing --limit 50
 def history(*, relationship: str, limit: int | None, every: bool, as_of_us: int | None, known_us: int | None, as_json: bool) -> None:
     """The events of one relationship, as recorded, oldest first."""
     rows = 0 if every else limit or (0 if as_json else ROWS)
-    with open_reader(configured(), notice=notice) as reader:
+    with open_reader(holding(configured(), relationship), notice=notice) as reader:
         lines = reader.history(relationship, _asked(as_of_us, known_us), limit=rows)
     if as_json:
         output.json_lines(lines)

@@ -29,25 +29,38 @@ def up(*, sample: bool, kafka: str | None) -> None:
     Without options it keeps the views of what other commands append.
     """
     settings = configured(runs=True, RLEDGER_KAFKA=kafka)
-    with open_ledger(settings) as ledger:  # what cannot work fails here, before anything runs
-        if sample:
-            if new := feed.load_sample(ledger):
-                click.echo(f"sample: {new:,} touchpoints appended")
-            else:
-                click.echo("sample: already there, only its trickle goes on")
-        where = _where_to_look(settings, ledger, fed=sample or settings.kafka is not None)
-    brokers = ("--kafka", settings.kafka) if settings.kafka else ()
-    running = [_part("project", "project", *brokers)]
-    running += [_part("intake", "consume", *brokers)] if settings.kafka else []
-    running += [_part("trickle", "trickle")] if sample else []
-    click.echo(f"{where}\nrunning  {', '.join(part.name for part in running)}; Ctrl-C stops")
+    if sample and len(settings.each) > 1:
+        raise click.UsageError("--sample is for one ledger: RLEDGER_STORE names several")
+    running: list[Part] = []
+    for one in settings.each:
+        with open_ledger(one) as ledger:  # what cannot work fails here, before anything runs
+            if sample:
+                if new := feed.load_sample(ledger):
+                    click.echo(f"sample: {new:,} touchpoints appended")
+                else:
+                    click.echo("sample: already there, only its trickle goes on")
+            click.echo(_where_to_look(one, ledger, fed=sample or one.kafka is not None))
+        running += _parts(one, sample=sample)
+    click.echo(f"running  {', '.join(part.name for part in running)}; Ctrl-C stops")
     Supervisor(running).run()
     click.echo("stopped")
 
 
-def _part(name: str, *arguments: str) -> Part:
+def _parts(settings: Settings, *, sample: bool) -> list[Part]:
+    """What runs for one ledger."""
+    brokers = ("--kafka", settings.kafka) if settings.kafka else ()
+    parts = [_part(settings, "project", "project", *brokers)]
+    parts += [_part(settings, "intake", "consume", *brokers)] if settings.kafka else []
+    parts += [_part(settings, "trickle", "trickle")] if sample else []
+    return parts
+
+
+def _part(settings: Settings, name: str, *arguments: str) -> Part:
     # -P: a folder that happens to hold something called service must not be taken for ours.
-    return Part(name, (sys.executable, "-P", "-m", "service", *arguments))
+    command = (sys.executable, "-P", "-m", "service", *arguments)
+    if settings.ledger is None:
+        return Part(name, command)
+    return Part(f"{name} {settings.ledger}", command, {"RLEDGER_LEDGER": str(settings.ledger)})
 
 
 def _where_to_look(settings: Settings, ledger: Ledger, *, fed: bool) -> str:

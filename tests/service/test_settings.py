@@ -58,3 +58,23 @@ def test_a_command_tells_a_wrong_setting_as_an_error(rledger: Rledger) -> None:
     done = rledger("list")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: RLEDGER_KAFKA is 'nowhere'; expected HOST:PORT, several with commas\n"
+
+
+def test_several_ledgers_are_several_stores_and_one_of_them_may_be_meant() -> None:
+    several = read({"RLEDGER_STORE": "sqlite:///my path/a.db  postgresql://db/b"})
+    assert several.stores == ("sqlite:///my path/a.db", "postgresql://db/b")
+    assert [(one.store, one.ledger) for one in several.each] == [("sqlite:///my path/a.db", 1), ("postgresql://db/b", 2)]
+    with pytest.raises(SettingsError, match="RLEDGER_LEDGER, 1 to 2"):
+        _ = several.store
+    chosen = read({"RLEDGER_STORE": "sqlite:///a.db postgresql://db/b", "RLEDGER_LEDGER": "2"})
+    assert chosen.store == "postgresql://db/b"
+    assert chosen.each == (chosen,)
+
+
+@pytest.mark.parametrize(
+    ("stores", "ledger", "said"),
+    [("sqlite:///a sqlite:///a", "", "twice"), ("sqlite:///a", "2", "names 1"), ("sqlite:///a", "0", "a number from 1")],
+)
+def test_ledgers_that_cannot_be_told_apart_or_are_not_there_are_refused(stores: str, ledger: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        read({"RLEDGER_STORE": stores, "RLEDGER_LEDGER": ledger})
