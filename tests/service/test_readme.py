@@ -33,6 +33,9 @@ def labels(shown: str) -> set[str]:
 def sample(rledger: Rledger) -> Rledger:
     """The sample in the ledger and in the views."""
     up = rledger.start("up", "--sample")
+    assert up.stdout is not None
+    while not up.stdout.readline().startswith("running"):  # until then the sample is not whole
+        assert up.poll() is None
     eventually(lambda: rledger("show", "customer/kestrel-garden").returncode == 0)
     up.send_signal(2)
     up.communicate(timeout=20)
