@@ -47,15 +47,17 @@ class Replay:
     """One view of a ledger at one or more moments, its ``sides``.
 
     sizes: how many events were known on each side.
-    hashed: whether to make the Merkle tree of what is read, which takes a microsecond an event.
-    trees: of what was known at each of the moments, where hashed; known once ``rows`` has given its first, or ended.
+    hashed: whether to make the Merkle tree of what is read, which takes a microsecond an event or two. marks: further sizes to tell its
+        root at.
+    roots: by size, of what was known on each side and at the marks; where hashed, once ``rows`` has given its first, or ended.
     failed: relationships that are left out because an event of theirs cannot be folded, with its position.
     """
 
-    def __init__(self, ledger: Ledger, sides: Sequence[Side], *, upto: int, hashed: bool) -> None:
+    def __init__(self, ledger: Ledger, sides: Sequence[Side], *, upto: int, hashed: bool, marks: Iterable[int] = ()) -> None:
         self._ledger, self.sides, self._hashed = ledger, sides, hashed
         self.sizes = [known_size(ledger, side.moments, upto) for side in sides]
-        self.trees: list[Frontier] = []
+        self._marks = sorted({*self.sizes, *(size for size in marks if size <= max(self.sizes))})
+        self.roots: dict[int, bytes] = {}
         self.failed: dict[str, int] = {}
 
     def rows(self) -> Iterator[tuple[str, tuple[Folded | None, ...]]]:
@@ -72,19 +74,17 @@ class Replay:
             low = share.high
 
     def _log(self, *, hashed: bool) -> Iterator[Stored]:
-        end, tree, marks = max(self.sizes), Frontier(), dict.fromkeys(self.sizes, Frontier())
-        after = 0
+        end, tree, after = max(self.sizes), Frontier(), 0
+        if hashed:
+            self.roots[0] = tree.root()
         while after < end:
             batch = self._ledger.read(after=after, limit=min(READ_LIMIT_MAX, end - after))
             if hashed:
-                for size in sorted(set(self.sizes)):
-                    if after < size <= after + len(batch):
-                        marks[size] = tree.extended(_leaves(batch[: size - after]))
-                tree = tree.extended(_leaves(batch))
+                for size in [*(size for size in self._marks if after < size < after + len(batch)), after + len(batch)]:
+                    tree = tree.extended(_leaves(batch[tree.size - after : size - after]))
+                    self.roots[size] = tree.root()
             yield from batch
             after += len(batch)
-        if hashed:
-            self.trees = [marks[size] for size in self.sizes]
 
     def _history(self, relationship: str) -> list[Stored]:
         return [stored for stored in self._ledger.history(relationship) if stored.position <= max(self.sizes)]

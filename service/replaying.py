@@ -10,8 +10,9 @@ from itertools import chain
 import msgspec
 
 from ledger.ledger import Ledger
+from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.errors import UnprovenError
-from ledger.proof.merkle import Frontier
+from ledger.proof.note import Note
 from ledger.proof.text import encode_base64
 from projections.differences import Change, differences
 from projections.moments import Moments
@@ -27,11 +28,15 @@ from service.stores import open_ledger
 
 
 class Tree(msgspec.Struct, frozen=True):
-    """The Merkle tree of the events that were known, hashed as they were read. ``root`` is base64, as in a checkpoint."""
+    """The Merkle tree of the events that were known, hashed as they were read. ``root`` is base64, as in a checkpoint.
+
+    signed: the newest signed checkpoint of a tree not larger than this one, as it was kept; it and all before it agree with what was read.
+    """
 
     origin: str
     size: int
     root: str
+    signed: str | None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -82,7 +87,9 @@ class Question:
         self._ledger, self._policies, self._tree = ledger, Policies(ledger), ledger.tree()
         self.view, self.asked, self.against = view, asked, against
         sides = [self._side(moments) for moments in (against, asked) if moments is not None]
-        self._replay = Replay(ledger, sides, upto=self._tree.frontier.size, hashed=True)
+        self._kept = ledger.checkpoints()  # the newest first
+        marks = (kept.size for kept in self._kept)
+        self._replay = Replay(ledger, sides, upto=self._tree.frontier.size, hashed=True, marks=marks)
 
     @property
     def data(self) -> Replayed:
@@ -106,7 +113,8 @@ class Question:
         else:
             lines = differences(self._ledger, replay)
         first = next(lines, None)  # the log was read once by then, and hashed
-        told = [self._told(side.moments, tree) for side, tree in zip(replay.sides, replay.trees, strict=True)]
+        self._compare()
+        told = [self._told(side.moments, size) for side, size in zip(replay.sides, replay.sizes, strict=True)]
         yield Head(self.view, asked.projection.version, told[-1], recorded, told[0] if self.against is not None else None)
         count = 0
         for line in chain([] if first is None else [first], lines):
@@ -121,12 +129,18 @@ class Question:
             raise NotFoundError(f"there is no view {self.view!r}; there are {', '.join(one.name for one in known)}")
         return Side(found, moments)
 
-    def _told(self, moments: Moments, tree: Frontier) -> Told:
-        stored = self._tree
-        if tree.size == stored.frontier.size and tree.root() != stored.root:
-            raise UnprovenError(f"the {tree.size:,} events that were read are not those that were appended: run `rledger verify`")
-        policy = policy_of(self._policies.when(moments.counts)).version
-        return Told(iso(moments.at_us), iso(moments.knowledge_us), policy, Tree(stored.origin, tree.size, encode_base64(tree.root())))
+    def _compare(self) -> None:
+        """Compare what was read with the tree at the end of the log, and with every signed checkpoint that was kept."""
+        roots = self._replay.roots
+        expected = [Checkpoint.parse(Note.parse(kept.note).text) for kept in self._kept]
+        for size, root in [(self._tree.frontier.size, self._tree.root), *((one.size, one.root) for one in expected)]:
+            if roots.get(size, root) != root:
+                raise UnprovenError(f"the first {size:,} events, as they were read, are not those that were appended: run `rledger verify`")
+
+    def _told(self, moments: Moments, size: int) -> Told:
+        signed = next((kept.note.decode() for kept in self._kept if kept.size <= size), None)
+        tree = Tree(self._tree.origin, size, encode_base64(self._replay.roots[size]), signed)
+        return Told(iso(moments.at_us), iso(moments.knowledge_us), policy_of(self._policies.when(moments.counts)).version, tree)
 
 
 def recorded_look(settings: Settings, question: Question) -> tuple[int | None, str]:

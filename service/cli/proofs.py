@@ -55,7 +55,8 @@ def checkpoint(*, only_vkey: bool, cosignature: BinaryIO | None, witnesses: tupl
             note = checkpoints.make(now_us(), lambda done: notice(f"hashed {done:,} events") if done % 1_048_576 == 0 else None)
         else:
             note = checkpoints.cosign(cosignature.read(), [VerifierKey.parse(vkey) for vkey in witnesses])
-    _print(note, checkpoints.keys.adopted()[-1].vkey, as_json=as_json)
+        vkey = checkpoints.keys.adopted()[-1].vkey
+    _print(note, vkey, as_json=as_json)
 
 
 def _print(note: Note, vkey: VerifierKey, *, as_json: bool) -> None:

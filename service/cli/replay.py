@@ -125,4 +125,9 @@ def _because(cause: Cause) -> str:
 def _print_told(told: Told, what: str) -> None:
     tree = told.checkpoint
     moments_ = f"{what}as of {drawing.minute(told.as_of)}, as known at {drawing.minute(told.known_at)} UTC, policy {told.policy}"
-    output.console().print(output.note(f"{moments_}\nrests on {tree.size:,} events of {tree.origin}, root {tree.root}"))
+    signed = "no signed checkpoint yet" if tree.signed is None else f"agrees with the signed checkpoint of {_size(tree.signed):,} events"
+    output.console().print(output.note(f"{moments_}\nrests on {tree.size:,} events of {tree.origin}, root {tree.root}\n{signed}"))
+
+
+def _size(note: str) -> int:
+    return int(note.split("\n", 2)[1])

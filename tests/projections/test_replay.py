@@ -76,7 +76,7 @@ def test_the_rows_are_those_of_the_views(house: House) -> None:
         key = view.row.__struct_fields__[0]
         kept = {getattr(found.row, key): (found.row, found.position) for found in house.views.select(view)}
         assert {key: (side.publish(one), one.position) for key, (one,) in replay.rows() if one is not None} == kept
-        assert replay.trees[0] == house.ledger.tree().frontier
+        assert replay.roots[replay.sizes[0]] == house.ledger.tree().root
         assert not replay.failed
 
 
@@ -89,11 +89,11 @@ def test_the_tree_is_that_of_what_was_known() -> None:
     log = Log()
     log.add_many(50)
     sides = [Side(chains(), Moments(NOW, known_us=known * SECOND)) for known in (0, 17, 50)]
-    replay = Replay(log.ledger, sides, upto=50, hashed=True)
+    replay = Replay(log.ledger, sides, upto=50, hashed=True, marks=(3, 20, 60))
     list(replay.rows())
     leaves = [leaf_hash(encode_leaf(one)) for one in log.events]
-    assert replay.trees == [Frontier().extended(leaves[:known]) for known in (0, 17, 50)]
-    assert replay.trees[0].root() == EMPTY_ROOT
+    assert replay.roots == {size: Frontier().extended(leaves[:size]).root() for size in (0, 3, 17, 20, 50)}
+    assert replay.roots[0] == EMPTY_ROOT
 
 
 @pytest.mark.parametrize("known", [0, 1, 2, 7, 8])
