@@ -53,6 +53,15 @@ class Frontier(msgspec.Struct, frozen=True):
             height += 1
         return Frontier(self.size + added, (*left, *reversed(right)))
 
+    def joined(self, level: int, root: bytes) -> "Frontier":
+        """Return the tree with ``2 ** level`` more leaves, of which only the root is known; its size is a multiple of that."""
+        if self.size & (1 << level) - 1:
+            raise ValueError(f"no perfect subtree of {1 << level} leaves begins at {self.size}")
+        left, height = list(self.roots), level
+        while self.size >> height & 1:
+            root, height = node_hash(left.pop(), root), height + 1
+        return Frontier(self.size + (1 << level), (*left, root))
+
     def root(self) -> bytes:
         """The tree's root, 32 bytes; ``EMPTY_ROOT`` of no leaves."""
         return reduce(lambda right, left: node_hash(left, right), reversed(self.roots)) if self.roots else EMPTY_ROOT

@@ -133,10 +133,13 @@ class ReputationNoted(Data, frozen=True):
 
 
 class Exported(Data, frozen=True):
-    """Events left the ledger in a file."""
+    """Events left the ledger in files. The envelope's ``actor`` is who took them."""
 
-    format: Annotated[Label, doc("parquet, jsonl ...")]
+    format: Annotated[Label, doc("parquet, jsonl, backup ...")]
     events: Count
     first_position: Count
     last_position: Count
     reason: str | None = None
+    size: Annotated[Count | None, doc("of the tree of the checkpoint that they rest on")] = None
+    selection: Annotated[dict[str, Any] | None, doc("which events were asked for; absent: all")] = None
+    folder: Annotated[str | None, doc("where they were written, as the machine that did so names it")] = None

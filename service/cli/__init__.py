@@ -41,6 +41,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "checkpoint": ("proofs:checkpoint", "Sign the log as it is now: the signed note, or the verifier key."),
         "prove": ("proofs:prove", "That an event is in the log, or that the log only grew since a checkpoint."),
         "verify": ("proofs:verify", "Every event read and hashed again; whether all is as it was."),
+        "export": ("copies:export", "Events with their proof, as JSON lines or Parquet."),
         "keys": ("keys:keys", "The keys that sign checkpoints: list, rotate."),
         "witness": ("keys:witness", "Cosign another's log, if it only grew."),
     },

@@ -16,9 +16,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class MomentType(click.ParamType[int]):
-    """A moment as microseconds since 1970 UTC, from an ISO date (the end of that UTC day) or datetime (UTC where it names no zone)."""
+    """A moment as microseconds since 1970 UTC, from an ISO date or datetime (UTC where it names no zone).
+
+    A date is the end of that UTC day, or its beginning where ``begins``.
+    """
 
     name = "moment"
+
+    def __init__(self, *, begins: bool = False) -> None:
+        self._of_day = time.min if begins else time.max
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401  # click's signature
         """Read ``value``; a usage error says what is expected."""
@@ -29,7 +35,7 @@ class MomentType(click.ParamType[int]):
         except ValueError:
             self.fail(f"{value!r} is no moment: expected a date such as 2026-05-01 or a datetime such as 2026-05-01T09:30:00Z", param, ctx)
         if len(value) == len("2026-05-01"):
-            found = datetime.combine(found, time.max)
+            found = datetime.combine(found, self._of_day)
         return microseconds(found if found.tzinfo else found.replace(tzinfo=UTC))
 
 

@@ -1,11 +1,13 @@
 """Rows for people and for programs: tables with colour in a terminal, plain text when piped, JSON lines when asked."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console, JustifyMethod, RenderableType
 from rich.padding import Padding
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -54,3 +56,14 @@ def add_rest(to: Table, heading: str) -> None:
 def note(text: str) -> RenderableType:
     """A line under a table."""
     return Padding(Text(text, style="bright_black"), (1, 0, 0, 0))
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr in a terminal, for people who wait; told what is done, and how much there is."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None  # noqa: ARG005
+        return
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

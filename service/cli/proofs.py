@@ -1,15 +1,12 @@
 """``checkpoint``, ``prove``, ``verify``: what an auditor takes away, and whether the ledger still is what it was."""
 
 import base64
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.keys import VerifierKey
@@ -141,7 +138,7 @@ def verify(ctx: click.Context, *, given: tuple[Path, ...], views: bool, as_json:
     settings = configured()
     with open_ledger(settings, read_only=True) as ledger:
         checkpoints = Checkpoints.of(settings, ledger)
-        with _progress() as told:
+        with output.progress("reading") as told:
             report = verification.verify(settings, checkpoints, given, told)
         if views and report.ok and report.size:
             notice("folding the views again ...")
@@ -153,17 +150,6 @@ def verify(ctx: click.Context, *, given: tuple[Path, ...], views: bool, as_json:
     else:
         _tell(report)
     ctx.exit(0 if report.ok else 1)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar in a terminal, for people who wait."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None  # noqa: ARG005
-        return
-    with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _tell(report: verification.Report) -> None:
