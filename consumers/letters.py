@@ -9,15 +9,13 @@ Source of the header names: Kafka Connect's ``DeadLetterQueueReporter``; of the 
 import contextlib
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kafka.errors
-import msgspec
 import structlog
-from kafka import KafkaProducer
 
-from consumers.connection import connect
+from consumers.producing import DELIVERY_MS, Destination, producing
 from consumers.trouble import TELL_MS, Trouble
 from ledger.interface import Delivered, KeptLetter
 from ledger.ledger import Ledger
@@ -27,26 +25,16 @@ CONNECT = "__connect.errors."
 STAGES = {"unreadable": "KAFKA_CONSUME", "id_reused": "TASK_PUT"}  # else VALUE_CONVERTER
 LETTERS_MAX = 100  # a round; that many may be published twice after a crash
 ROUND_S = (0.5, 1.5)  # between two looks for new letters; drawn anew each time, so that two processes rarely look at once
-BLOCK_MS = 5_000  # how long a missing topic or broker is waited for; then the next round tries again
-DELIVERY_MS = 5_000
-TRIED_MS = round(1_000 * ROUND_S[1]) + BLOCK_MS
+TRIED_MS = round(1_000 * ROUND_S[1]) + DELIVERY_MS  # a round that failed; then the next one tries again
 
 log = structlog.get_logger()
 
 
-class LetterSettings(msgspec.Struct, frozen=True):
-    """Where dead letters go. ``client``: further options of kafka-python, for TLS and SASL."""
-
-    brokers: str
-    topic: str
-    client: Mapping[str, Any] = {}
-
-
 @contextlib.contextmanager
-def publishing(ledger: Ledger, settings: LetterSettings) -> Iterator[None]:
+def publishing(ledger: Ledger, to: Destination) -> Iterator[None]:
     """Publish letters as they are kept, in a thread of its own; nothing that fails here stops anything else."""
     stopped = threading.Event()
-    thread = threading.Thread(target=_run, args=(ledger, settings, stopped), name="letters")
+    thread = threading.Thread(target=_run, args=(ledger, to, stopped), name="letters")
     thread.start()
     try:
         yield
@@ -55,19 +43,19 @@ def publishing(ledger: Ledger, settings: LetterSettings) -> Iterator[None]:
         thread.join()
 
 
-def _run(ledger: Ledger, settings: LetterSettings, stopped: threading.Event) -> None:
+def _run(ledger: Ledger, to: Destination, stopped: threading.Event) -> None:
     trouble = Trouble()
     while not stopped.is_set():
         try:
-            if _waiting(ledger, settings.topic)[1]:
-                with producing(settings) as producer:
-                    while publish(ledger, producer.send, settings.topic):
+            if _waiting(ledger, to.topic)[1]:
+                with producing(to) as producer:
+                    while publish(ledger, producer.send, to.topic):
                         pass
             trouble.end()
         except OvertakenError:
-            log.debug("letters.overtaken", topic=settings.topic)  # by another process, which published the same ones
+            log.debug("letters.overtaken", topic=to.topic)  # by another process, which published the same ones
         except (kafka.errors.KafkaError, LedgerError, OSError) as error:
-            trouble.tell(max(TRIED_MS, TELL_MS), "letters.delayed", topic=settings.topic, error=f"{type(error).__name__}: {error}")
+            trouble.tell(max(TRIED_MS, TELL_MS), "letters.delayed", topic=to.topic, error=f"{type(error).__name__}: {error}")
         stopped.wait(random.uniform(*ROUND_S))  # noqa: S311  # spreads processes
 
 
@@ -125,22 +113,3 @@ def _waiting(ledger: Ledger, topic: str) -> tuple[int | None, list[KeptLetter]]:
 
 def _stream(topic: str) -> str:
     return f"letters/{topic}"
-
-
-@contextlib.contextmanager
-def producing(settings: LetterSettings) -> Iterator[KafkaProducer]:
-    """An idempotent producer; what it has not sent when the block fails is given up."""
-    producer, *_ = connect(
-        KafkaProducer,
-        settings.client,
-        bootstrap_servers=settings.brokers.split(","),
-        max_block_ms=BLOCK_MS,
-        bootstrap_timeout_ms=BLOCK_MS,
-        request_timeout_ms=DELIVERY_MS // 2,
-        delivery_timeout_ms=DELIVERY_MS,
-        metrics_enabled=False,
-    )
-    try:
-        yield producer
-    finally:
-        producer.close(timeout=2 * DELIVERY_MS / 1_000)  # by then each record was sent or given up: closing earlier leaves its thread

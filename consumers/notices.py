@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from consumers.letters import DELIVERY_MS, LetterSettings, producing
+from consumers.producing import DELIVERY_MS, Destination, producing
 
 ID = "ledger.alert"
 CONTENT_TYPE = ("content-type", b"application/json; charset=UTF-8")
@@ -21,14 +21,14 @@ class Notice(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def publish(settings: LetterSettings, notices: Sequence[Notice]) -> None:
+def publish(to: Destination, notices: Sequence[Notice]) -> None:
     """Publish them in order.
 
     Raises:
         KafkaError: not all of them are there; publish them again.
     """
-    with producing(settings) as producer:
-        for sent in [producer.send(settings.topic, **message(notice)) for notice in notices]:
+    with producing(to) as producer:
+        for sent in [producer.send(to.topic, **message(notice)) for notice in notices]:
             sent.get(timeout=DELIVERY_MS / 1_000)
 
 

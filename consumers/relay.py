@@ -10,16 +10,16 @@ and the socket, for longer than a lease, records may come twice: a reader that s
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import kafka.errors
-import msgspec
 import structlog
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from consumers.connection import FETCH_BYTES, connect
+from consumers.producing import Destination, producing
 from consumers.trouble import TELL_MS, Trouble
 from ledger.interface import Delivered
 from ledger.lease import Lease
@@ -30,6 +30,8 @@ from schemas.touchpoint import Stored, iso
 
 POSITION, VERSION, RECORDED_AT = "ledger.position", "ledger.version", "ledger.recorded_at"  # headers
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
+TERM_S = 10.0  # how long a relay that died is waited for; what a producer has not sent within half of it, it gives up
+LINGER_MS, BATCH_BYTES = 2, 1 << 17  # of the producer: a thousand events go in a few requests
 BATCH_EVENTS = 1_000  # published before their acknowledgements are waited for
 STORE_S = 1.0  # between two commits of how far it is
 WAIT_S = 0.5  # between two looks at a quiet log; also how long a stop may take
@@ -37,15 +39,6 @@ TAIL_RECORDS = 1_000  # read from the end of a partition at first; ten times as 
 ASK_MS = 5_000  # how long the brokers may take to answer
 
 log = structlog.get_logger()
-
-
-class RelaySettings(msgspec.Struct, frozen=True):
-    """Where events go. ``client``: further options of kafka-python. ``term_s``: how long a relay that died is waited for."""
-
-    brokers: str
-    topic: str
-    client: Mapping[str, Any] = {}
-    term_s: float = 10.0
 
 
 class ForeignTopicError(LedgerError):
@@ -61,59 +54,59 @@ class ForeignTopicError(LedgerError):
         )
 
 
-def run(ledger: Ledger, settings: RelaySettings, stopped: Callable[[], bool]) -> None:
-    """Publish until ``stopped``; a second relay stands by until the first is gone.
+def run(ledger: Ledger, to: Destination, stopped: Callable[[], bool], *, term_s: float = TERM_S) -> None:
+    """Publish until ``stopped``; a second relay stands by until the first is gone, for ``term_s`` where that one died.
 
     Raises:
         ForeignTopicError: publishing into this topic would mix two ledgers.
     """
-    lease, trouble = Lease(ledger, f"relay/{settings.topic}", term_s=settings.term_s), Trouble()
+    lease, trouble = Lease(ledger, f"relay/{to.topic}", term_s=term_s), Trouble()
     standing_by = False
     while not stopped():
         try:
             if lease.acquire():
-                _publish(ledger, lease, settings, stopped, trouble)
+                _publish(ledger, lease, to, stopped, trouble)
                 standing_by = False
                 continue
             if not standing_by:
-                log.info("relay.standing_by", topic=settings.topic)
+                log.info("relay.standing_by", topic=to.topic)
                 standing_by = True
         except OvertakenError:
-            log.warning("relay.overtaken", topic=settings.topic)
+            log.warning("relay.overtaken", topic=to.topic)
         except (kafka.errors.KafkaError, StoreUnavailableError, OSError) as error:
-            trouble.tell(TELL_MS, "relay.delayed", topic=settings.topic, error=f"{type(error).__name__}: {error}")
-        time.sleep(min(WAIT_S, settings.term_s / 4))
+            trouble.tell(TELL_MS, "relay.delayed", topic=to.topic, error=f"{type(error).__name__}: {error}")
+        time.sleep(min(WAIT_S, term_s / 4))
     with contextlib.suppress(StoreUnavailableError):
         lease.release()
 
 
-def _publish(ledger: Ledger, lease: Lease, settings: RelaySettings, stopped: Callable[[], bool], trouble: Trouble) -> None:
+def _publish(ledger: Ledger, lease: Lease, to: Destination, stopped: Callable[[], bool], trouble: Trouble) -> None:
     """Publish what the topic does not have yet, for as long as the lease is ours."""
-    stored = ledger.next_offsets([_stream(settings.topic)]).get(_stream(settings.topic))
+    stored = ledger.next_offsets([_stream(to.topic)]).get(_stream(to.topic))
     done = (stored or 1) - 1
-    there = _published(ledger, settings, after=done)
+    there = _published(ledger, to, after=done)
     lease.renew()  # reading may have taken long
-    with _producer(settings) as producer:
-        log.info("relay.started", topic=settings.topic, after=done, already=len(there))
+    with producing(to, delivery_ms=round(lease.term_s * 500), linger_ms=LINGER_MS, batch_size=BATCH_BYTES) as producer:
+        log.info("relay.started", topic=to.topic, after=done, already=len(there))
         stored_s = time.monotonic()
         while not stopped():
             if done >= (stored or 1) and time.monotonic() - stored_s >= STORE_S:
-                lease.renew(Delivered(_stream(settings.topic), stored, done + 1))
+                lease.renew(Delivered(_stream(to.topic), stored, done + 1))
                 stored, stored_s = done + 1, time.monotonic()
             elif lease.due():
                 lease.renew()
             if events := ledger.read(after=done, limit=BATCH_EVENTS):
-                done = _send(producer, lease, settings, events, there) or done
+                done = _send(producer, lease, to, events, there) or done
                 there = {position for position in there if position > done} if there else there
             else:
                 ledger.wait(done, WAIT_S)
             trouble.end()
     if done >= (stored or 1):
-        lease.renew(Delivered(_stream(settings.topic), stored, done + 1))
-    log.info("relay.stopped", topic=settings.topic, position=done)
+        lease.renew(Delivered(_stream(to.topic), stored, done + 1))
+    log.info("relay.stopped", topic=to.topic, position=done)
 
 
-def _send(producer: KafkaProducer, lease: Lease, settings: RelaySettings, events: Sequence[Stored], there: set[int]) -> int:
+def _send(producer: KafkaProducer, lease: Lease, to: Destination, events: Sequence[Stored], there: set[int]) -> int:
     """Publish those of ``events`` that are not ``there``, in order, while the lease is fresh, and wait until the brokers have them.
 
     Returns: the position of the last event that is published now; 0 where the lease was not fresh even for the first.
@@ -123,10 +116,10 @@ def _send(producer: KafkaProducer, lease: Lease, settings: RelaySettings, events
         if not lease.fresh():
             break
         if event.position not in there:
-            sent.append(producer.send(settings.topic, **message(event)))
+            sent.append(producer.send(to.topic, **message(event)))
         last = event.position
     for one in sent:
-        one.get(timeout=settings.term_s)
+        one.get(timeout=lease.term_s)
     return last
 
 
@@ -144,7 +137,7 @@ def message(event: Stored) -> dict[str, Any]:
     }
 
 
-def _published(ledger: Ledger, settings: RelaySettings, *, after: int) -> set[int]:
+def _published(ledger: Ledger, to: Destination, *, after: int) -> set[int]:
     """The positions beyond ``after`` that stand in the topic.
 
     Raises:
@@ -152,11 +145,11 @@ def _published(ledger: Ledger, settings: RelaySettings, *, after: int) -> set[in
         UnknownTopicOrPartitionError: there is no such topic.
     """
     newest, found = (0, b""), set[int]()
-    with closing(_consumer(settings)) as consumer:
-        partitions = consumer.partitions_for_topic(settings.topic)
+    with closing(_consumer(to)) as consumer:
+        partitions = consumer.partitions_for_topic(to.topic)
         if not partitions:
-            raise kafka.errors.UnknownTopicOrPartitionError(f"create topic {settings.topic}; publishing starts then")
-        places = [TopicPartition(settings.topic, partition) for partition in partitions]
+            raise kafka.errors.UnknownTopicOrPartitionError(f"create topic {to.topic}; publishing starts then")
+        places = [TopicPartition(to.topic, partition) for partition in partitions]
         starts = consumer.beginning_offsets(places, timeout_ms=ASK_MS)
         ends = consumer.end_offsets(places, timeout_ms=ASK_MS)
         for place in places:
@@ -167,7 +160,7 @@ def _published(ledger: Ledger, settings: RelaySettings, *, after: int) -> set[in
     if position:
         ours = ledger.read(after=position - 1, limit=1)
         if not ours or _identity(ours[0].event) != _identity(value):
-            raise ForeignTopicError(settings.topic, position)
+            raise ForeignTopicError(to.topic, position)
     return found
 
 
@@ -208,11 +201,11 @@ def _stream(topic: str) -> str:
     return f"relay/{topic}"
 
 
-def _consumer(settings: RelaySettings) -> KafkaConsumer:
+def _consumer(to: Destination) -> KafkaConsumer:
     consumer, *_ = connect(
         KafkaConsumer,
-        settings.client,
-        bootstrap_servers=settings.brokers.split(","),
+        to.client,
+        bootstrap_servers=to.brokers.split(","),
         bootstrap_timeout_ms=ASK_MS,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -220,25 +213,3 @@ def _consumer(settings: RelaySettings) -> KafkaConsumer:
         metrics_enabled=False,
     )
     return consumer
-
-
-@contextlib.contextmanager
-def _producer(settings: RelaySettings) -> Iterator[KafkaProducer]:
-    """An idempotent producer. What it has not sent within half a term it gives up, so that no other relay is there yet."""
-    delivery_ms = round(settings.term_s * 500)
-    producer, *_ = connect(
-        KafkaProducer,
-        settings.client,
-        bootstrap_servers=settings.brokers.split(","),
-        bootstrap_timeout_ms=ASK_MS,
-        max_block_ms=delivery_ms,
-        request_timeout_ms=delivery_ms // 2,
-        delivery_timeout_ms=delivery_ms,
-        linger_ms=2,
-        batch_size=1 << 17,
-        metrics_enabled=False,
-    )
-    try:
-        yield producer
-    finally:
-        producer.close(timeout=settings.term_s)

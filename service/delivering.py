@@ -15,8 +15,8 @@ import msgspec
 import structlog
 
 from consumers import notices
-from consumers.letters import LetterSettings
 from consumers.notices import Notice
+from consumers.producing import Destination
 from consumers.trouble import TELL_MS, Trouble
 from ledger.lease import Lease
 from ledger.ledger import Ledger
@@ -45,7 +45,7 @@ def delivering(ledger: Ledger, views: Views, settings: Settings) -> Iterator[Non
     if settings.kafka is None:
         yield
         return
-    stopped, topic = threading.Event(), LetterSettings(settings.kafka, settings.alerts, settings.kafka_options)
+    stopped, topic = threading.Event(), Destination(settings.kafka, settings.alerts, settings.kafka_options)
     thread = threading.Thread(target=_run, args=(ledger, views, topic, stopped), name="alerts")
     thread.start()
     try:
@@ -77,7 +77,7 @@ def deliver(ledger: Ledger, views: Views, policy: Policy, *, to: str, publish: C
     return len(waiting)
 
 
-def _run(ledger: Ledger, views: Views, topic: LetterSettings, stopped: threading.Event) -> None:
+def _run(ledger: Ledger, views: Views, topic: Destination, stopped: threading.Event) -> None:
     lease, trouble, policies = Lease(ledger, f"alerts/{topic.topic}", term_s=TERM_S), Trouble(), Policies(ledger)
     publish, to = partial(notices.publish, topic), f"kafka:{topic.topic}"
     while not stopped.wait(random.uniform(*ROUND_S)):  # noqa: S311  # spreads processes

@@ -8,7 +8,8 @@ from consumers import intake
 from consumers.connection import KafkaSettings
 from consumers.division import WHOLE, Division
 from consumers.kafka import KafkaSource
-from consumers.letters import LetterSettings, publishing
+from consumers.letters import publishing
+from consumers.producing import Destination
 from service.clock import now_us
 from service.settings import Settings
 from service.stores import open_ledger
@@ -29,6 +30,6 @@ def source_settings(settings: Settings, brokers: str, **options: Any) -> KafkaSe
 
 def consume(settings: Settings, kafka: KafkaSettings, stopped: Callable[[], bool]) -> None:
     """Kafka into the ledger until ``stopped``; the batch under way is finished. What is refused is published as dead letters."""
-    letters = LetterSettings(kafka.brokers, settings.deadletters, kafka.client)
+    letters = Destination(kafka.brokers, settings.deadletters, kafka.client)
     with open_ledger(settings) as ledger, publishing(ledger, letters), closing(KafkaSource(kafka, ledger)) as source:
         intake.run(source, ledger, clock=now_us, stopped=stopped)

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,14 +49,12 @@ def _append(path: Path, note: bytes) -> None:
 
 def _publish(brokers: str, options: Mapping[str, Any], topic: str, note: bytes) -> None:
     """Publish the note, keyed by the log's origin."""
-    from kafka import KafkaProducer  # noqa: PLC0415  # takes 0.2 s, which a ledger without a broker need not wait
-    from kafka.errors import KafkaError  # noqa: PLC0415
+    from kafka.errors import KafkaError  # noqa: PLC0415  # takes 0.2 s, which a ledger without a broker need not wait
 
-    from consumers.connection import connect  # noqa: PLC0415
+    from consumers.producing import Destination, producing  # noqa: PLC0415
 
     try:
-        producer, *_ = connect(KafkaProducer, options, bootstrap_servers=brokers.split(","), metrics_enabled=False)
-        with closing(producer):
+        with producing(Destination(brokers, topic, options)) as producer:
             producer.send(topic, key=note.partition(b"\n")[0], value=note).get(timeout=SEND_S)
     except KafkaError as error:
         raise StoreUnavailableError(f"no checkpoint could be anchored in the topic {topic} ({error!r}): check the broker") from error

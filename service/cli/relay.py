@@ -3,7 +3,7 @@
 import click
 
 from consumers import relay as relays
-from consumers.relay import RelaySettings
+from consumers.producing import Destination
 from schemas.errors import SettingsError
 from service.cli.options import configured, example, kafka
 from service.stopping import Stop
@@ -27,4 +27,4 @@ def relay(*, kafka: str | None) -> None:
     if settings.kafka is None:
         raise SettingsError("no Kafka is named: give --kafka HOST:PORT, or set RLEDGER_KAFKA")
     with open_ledger(settings) as ledger:
-        relays.run(ledger, RelaySettings(settings.kafka, settings.relayed, settings.kafka_options), Stop())
+        relays.run(ledger, Destination(settings.kafka, settings.relayed, settings.kafka_options), Stop())

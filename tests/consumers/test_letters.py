@@ -9,7 +9,8 @@ import pytest
 from confluent_kafka import Consumer, Message
 from structlog.testing import capture_logs
 
-from consumers.letters import LetterSettings, message, publish, publishing
+from consumers.letters import message, publish, publishing
+from consumers.producing import Destination
 from ledger.interface import DeadLetter
 from ledger.ledger import Ledger
 from schemas.errors import OvertakenError
@@ -52,7 +53,7 @@ def headers(record: Message) -> dict[str, Any]:
 
 def test_a_letter_is_published_with_connects_headers_and_as_it_came(topic: Topic, ledger: Ledger) -> None:
     ledger.append([], dead_letters=[letter(7)])
-    with publishing(ledger, LetterSettings(topic.broker.bootstrap, topic.name)):
+    with publishing(ledger, Destination(topic.broker.bootstrap, topic.name)):
         (record,) = received(topic, 1)
     assert (record.key(), record.value()) == (b"customer/c1", b'{"number": 7}')
     assert record.headers() == [
@@ -78,7 +79,7 @@ def test_letters_of_a_file_a_tombstone_and_bytes_too_many_are_published_too(topi
         letter(3, body=b"x" * 2_000_000, code="unreadable"),
     ]
     ledger.append([], dead_letters=odd)
-    with publishing(ledger, LetterSettings(topic.broker.bootstrap, topic.name)):
+    with publishing(ledger, Destination(topic.broker.bootstrap, topic.name)):
         records = received(topic, 4)
     assert [record.value() for record in records] == [b'{"number": 0}', b"", None, None]
     assert "__connect.errors.partition" not in headers(records[0])
@@ -87,7 +88,7 @@ def test_letters_of_a_file_a_tombstone_and_bytes_too_many_are_published_too(topi
 
 
 def test_each_letter_is_published_once_over_restarts(topic: Topic, ledger: Ledger) -> None:
-    settings = LetterSettings(topic.broker.bootstrap, topic.name)
+    settings = Destination(topic.broker.bootstrap, topic.name)
     for start in (0, 120, 125):
         ledger.append([], dead_letters=[letter(number) for number in range(start, start + 5 if start else 120)])
         with publishing(ledger, settings):
@@ -102,7 +103,7 @@ def test_a_topic_that_is_missing_delays_letters_and_is_told(new_topic: Callable[
     topic = new_topic()
     topic.broker.delete_topic(topic.name)
     ledger.append([], dead_letters=[letter(0)])
-    with capture_logs() as logs, publishing(ledger, LetterSettings(topic.broker.bootstrap, topic.name)):
+    with capture_logs() as logs, publishing(ledger, Destination(topic.broker.bootstrap, topic.name)):
         deadline = time.monotonic() + WITHIN_S
         while not any(line["event"] == "letters.delayed" for line in logs) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -13,7 +13,8 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from structlog.testing import capture_logs
 
 from consumers import relay
-from consumers.relay import ForeignTopicError, RelaySettings
+from consumers.producing import Destination
+from consumers.relay import ForeignTopicError
 from ledger.ledger import Ledger
 from schemas.touchpoint import Stored, Touchpoint
 from tests.consumers.conftest import Topic
@@ -30,8 +31,8 @@ def touchpoint(number: int) -> Touchpoint:
     return Touchpoint("/shop", f"e{number}", "relationship.purchase.v1", subject, structured(number, subject=subject))
 
 
-def settings(topic: Topic) -> RelaySettings:
-    return RelaySettings(topic.broker.bootstrap, topic.name, term_s=TERM_S)
+def destination(topic: Topic) -> Destination:
+    return Destination(topic.broker.bootstrap, topic.name)
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def topic(new_topic: Callable[..., Topic]) -> Topic:
 @contextmanager
 def relaying(ledger: Ledger, topic: Topic) -> Iterator[None]:
     stopped = threading.Event()
-    thread = threading.Thread(target=relay.run, args=(ledger, settings(topic), stopped.is_set))
+    thread = threading.Thread(target=relay.run, args=(ledger, destination(topic), stopped.is_set), kwargs={"term_s": TERM_S})
     thread.start()
     try:
         yield
@@ -144,7 +145,7 @@ def test_a_topic_of_another_ledger_is_refused(theirs: int, ledger: Ledger, topic
     topic.producer.produce(topic.name, record["value"], record["key"], headers=record["headers"])
     topic.flush()
     with pytest.raises(ForeignTopicError, match="topic of this ledger's own"):
-        relay.run(ledger, settings(topic), lambda: False)
+        relay.run(ledger, destination(topic), lambda: False)
 
 
 def test_records_that_are_nobodys_do_not_disturb(ledger: Ledger, topic: Topic) -> None:
@@ -162,7 +163,7 @@ def test_a_relay_that_is_killed_at_any_moment_neither_loses_nor_repeats(tmp_path
     with Ledger.open(url, clock=lambda: NOW_US) as ledger:
         number = 0
         for _ in range(KILLS):
-            victim = context.Process(target=relay_for_ever, args=(url, settings(topic)))
+            victim = context.Process(target=relay_for_ever, args=(url, destination(topic)))
             victim.start()
             before, at_work, kill_at_s = len(received(topic)), False, time.monotonic() + WITHIN_S
             while time.monotonic() < kill_at_s:
@@ -179,9 +180,9 @@ def test_a_relay_that_is_killed_at_any_moment_neither_loses_nor_repeats(tmp_path
     assert_each_once_in_order(received(topic), number)
 
 
-def relay_for_ever(url: str, where: RelaySettings) -> None:
+def relay_for_ever(url: str, to: Destination) -> None:
     with Ledger.open(url, clock=lambda: NOW_US) as ledger:
-        relay.run(ledger, where, lambda: False)
+        relay.run(ledger, to, lambda: False, term_s=TERM_S)
 
 
 def assert_each_once_in_order(records: list[Message], count: int) -> None:

@@ -1,0 +1,48 @@
+"""Where the ledger publishes to: a topic, and a producer that gives up what it cannot deliver in time.
+
+Idempotent, and without transactions. Readers know what they have seen before by a header, since a crash may publish some twice.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from kafka import KafkaProducer
+
+from consumers.connection import connect
+
+DELIVERY_MS = 5_000  # how long a missing topic or broker is waited for, and a record tried
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """A topic. ``client``: further options of kafka-python, for TLS and SASL."""
+
+    brokers: str
+    topic: str
+    client: Mapping[str, Any] = {}
+
+
+@contextmanager
+def producing(to: Destination, *, delivery_ms: int = DELIVERY_MS, **options: int) -> Iterator[KafkaProducer]:
+    """A producer; what it has not sent when the block ends is tried for ``delivery_ms`` at most.
+
+    Raises:
+        KafkaError, OSError: the brokers cannot be reached.
+        SettingsError: ``client`` has an option that is ours.
+    """
+    producer, *_ = connect(
+        KafkaProducer,
+        to.client,
+        bootstrap_servers=to.brokers.split(","),
+        bootstrap_timeout_ms=DELIVERY_MS,
+        max_block_ms=delivery_ms,
+        request_timeout_ms=delivery_ms // 2,
+        delivery_timeout_ms=delivery_ms,
+        metrics_enabled=False,
+        **options,
+    )
+    try:
+        yield producer
+    finally:
+        producer.close(timeout=2 * delivery_ms / 1_000)  # by then each record was sent or given up: closing earlier leaves its thread
