@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.ledger import Ledger
 from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Portrait, Shown
-from projections.corrections import Corrections
+from projections.corrections import CORRECTION, Corrected, Corrections
 from projections.moments import Moments
 from projections.policies import Policies, policy_of
 from projections.portrait import Known, net, portrait
@@ -154,14 +154,16 @@ class Reader:
             NotFoundError: no touchpoint of it counts.
         """
         stored = self._ledger.history(relationship)
-        events = [recorded(one) for one in stored]
-        corrections = Corrections(event for event in events if moments.knew(event.recorded_us))
-        lines = [
-            _line(one, event, corrections) for one, event in zip(stored, events, strict=True) if not moments.past or moments.counts(event)
-        ]
+        if not moments.past and all(one.type != CORRECTION for one in stored):  # most are: nothing but the bytes is asked for
+            lines = [_line(one) for one in stored[-limit:]]
+        else:
+            events = [recorded(one) for one in stored]
+            told = Corrections(event for event in events if moments.knew(event.recorded_us))
+            counting = [(one, event) for one, event in zip(stored, events, strict=True) if moments.counts(event)]
+            lines = [_line(one, told.of(event), told.corrects(event)) for one, event in counting[-limit:]]
         if not lines:
             raise _unknown(relationship, moments)
-        return lines[-limit:]
+        return lines
 
     def events(self, relationship: str, moments: Moments) -> Sequence[Recorded]:
         """The touchpoints of one relationship that count, corrections followed, as they were recorded.
@@ -307,9 +309,8 @@ def _explained(
     )
 
 
-def _line(stored: Stored, event: Recorded, corrections: Corrections) -> HistoryLine:
-    told = corrections.of(event), corrections.corrects(event)
-    return HistoryLine(stored.position, stored.version, iso(stored.recorded_us), _one_line(stored), *told)
+def _line(stored: Stored, corrected: Corrected | None = None, corrects: int | None = None) -> HistoryLine:
+    return HistoryLine(stored.position, stored.version, iso(stored.recorded_us), _one_line(stored), corrected, corrects)
 
 
 def _one_line(stored: Stored) -> msgspec.Raw:

@@ -3,6 +3,7 @@
 All moments are integers, microseconds since 1970-01-01 UTC (``_us``); ``moment`` turns one into an aware datetime.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -13,6 +14,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LEDGER_SUBJECT = "ledger"  # the stream of events about the ledger itself: days closed, policies adopted, exchange rates
 LEDGER_SOURCE = "rledger"  # of what the ledger writes itself
+
+_written: Callable[[datetime], str] = msgspec.to_builtins  # half the time of isoformat and putting Z for +00:00
 
 
 class Touchpoint(msgspec.Struct, frozen=True, gc=False):
@@ -69,4 +72,4 @@ def moment(us: int) -> datetime:
 
 def iso(us: int) -> str:
     """ISO 8601 in UTC, to the microsecond where there are any: ``2026-11-24T07:00:00Z``."""
-    return moment(us).isoformat().replace("+00:00", "Z")
+    return _written(moment(us))
