@@ -9,7 +9,7 @@ from math import log
 from typing import NamedTuple
 
 from projections.alerts import terms
-from projections.alerts.alert import AlertKind, Book, Severity, Stream
+from projections.alerts.alert import AlertKind, Book, Severity, Stream, on
 from projections.alerts.book import EVIDENCE_KEPT, Cause, raise_, settle
 from projections.scoring.policy import AlertsPolicy, Policy
 from schemas.catalogue import Delivery, Information, Inspection, Payment, Quote, RequestAnswered
@@ -100,7 +100,8 @@ def count(book: Book, event: Recorded, told: Told, policy: Policy) -> None:
     stream.evidence = [*stream.evidence, event.position][-EVIDENCE_KEPT:]
     if stream.height >= rule.limit:
         severity: Severity = "high" if stream.height >= rule.height_max * rule.limit else "medium"
-        text = f"{told.words} again: {len(stream.evidence)} of late"
+        more = " or more" if len(stream.evidence) == EVIDENCE_KEPT else ""
+        text = f"{told.words} again: {len(stream.evidence)} times{more} since {on(stream.since_us)}"
         raise_(book, rule, event, Cause(told.kind, cause, severity, text), evidence=stream.evidence[:-1])
         if told.kind in ("late_again", "wrong_again"):
             terms.at_risk(book, event, told.words, policy)

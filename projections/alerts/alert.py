@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.catalogue import By, Issue
 from schemas.identity import identity
+from schemas.touchpoint import iso
 
 AlertKind = Literal[
     "quality_turned",
@@ -48,12 +49,20 @@ class Watch(msgspec.Struct, array_like=True):
     position: int
 
 
+class Part(msgspec.Struct, array_like=True):
+    """One thing that keeps an alert open: a complaint among several, or all there is of it."""
+
+    severity: Severity
+    text: str
+
+
 class Alert(msgspec.Struct, array_like=True):
     """One cause, raised once, for as long as it lasts.
 
     evidence: positions of the events that speak for it, the newest last. opened_us: when its cause came true. last_us: when it was last
     confirmed. historical: that lay in the past when the ledger heard of it. lasts: it does not lapse, its cause is a state that only an
-    event ends. parts: what stands of it; it closes with the last. closed_us, closed: when it ended and how. The rest is what people did.
+    event ends. parts: what stands of it, the oldest first; it closes with the last. severity: the worst it ever was. text: of the gravest
+    part, and how many there are beside. closed_us, closed: when it ended and how. The rest is what people did.
     """
 
     id: str
@@ -66,7 +75,7 @@ class Alert(msgspec.Struct, array_like=True):
     last_us: int
     historical: bool
     lasts: bool
-    parts: list[str]
+    parts: dict[str, Part]
     closed_us: int | None = None
     closed: str | None = None
     acknowledged_by: str | None = None
@@ -131,6 +140,11 @@ class Book(msgspec.Struct, array_like=True):
     promisers: dict[str, By] = {}
     sole: list[str] = []
     reputation: list[float] = []
+
+
+def on(at_us: int) -> str:
+    """The UTC day of a moment, as texts tell it."""
+    return iso(at_us)[:10]
 
 
 def alert_id(relationship: str, cause: str, opened_us: int) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from projections.alerts.alert import Alert, AlertKind, Book, Severity, Watch, alert_id
+from projections.alerts.alert import Alert, AlertKind, Book, Part, Severity, Watch, alert_id
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import AlertsPolicy
 from schemas.touchpoint import Recorded
@@ -57,7 +57,8 @@ def settle(book: Book, policy: AlertsPolicy, part: str, at_us: int, why: str) ->
     if alert is None:
         return
     if len(alert.parts) > 1:
-        alert.parts = [one for one in alert.parts if one != part]
+        alert.parts = {name: one for name, one in alert.parts.items() if name != part}
+        alert.text = _text(alert)
     elif alert.historical and at_us <= alert.opened_us and alert.acknowledged_by is None:
         del book.alerts[alert.cause]
     else:
@@ -115,19 +116,27 @@ def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: 
     if found is None:
         name = alert_id(book.relationship, cause.name, at_us)
         lasts, positions = cause.kind in LASTING, list(evidence[-EVIDENCE_KEPT:])
-        found = Alert(name, cause.kind, cause.name, cause.severity, cause.text, positions, at_us, at_us, historical, lasts, [part])
+        parts = {part: Part(cause.severity, cause.text)}
+        found = Alert(name, cause.kind, cause.name, cause.severity, cause.text, positions, at_us, at_us, historical, lasts, parts)
         book.alerts[cause.name] = found
         return
-    found.last_us, found.text = max(found.last_us, at_us), cause.text
+    found.last_us = max(found.last_us, at_us)
     found.historical = found.historical and historical
     found.severity = max(found.severity, cause.severity, key=GRAVITY.__getitem__)
     found.evidence = sorted({*found.evidence, *evidence})[-EVIDENCE_KEPT:]
-    found.parts = [*(one for one in found.parts if one != part), part][-PARTS_KEPT:]
+    found.parts = dict([*found.parts.items(), (part, Part(cause.severity, cause.text))][-PARTS_KEPT:])
+    found.text = _text(found)
+
+
+def _text(alert: Alert) -> str:
+    """The gravest of its parts, the oldest of these, and how many there are beside."""
+    first, *others = sorted(alert.parts.values(), key=lambda one: -GRAVITY[one.severity])
+    return f"{first.text}, and {len(others)} more" if others else first.text
 
 
 def _end(book: Book, policy: AlertsPolicy, alert: Alert, at_us: int, how: str) -> None:
     del book.alerts[alert.cause]
-    alert.closed_us, alert.closed, alert.parts = at_us, how, []
+    alert.closed_us, alert.closed, alert.parts = at_us, how, {}
     book.past = sorted([*book.past, alert], key=lambda one: (one.closed_us or 0, one.id))[-policy.kept :]
 
 

@@ -1,6 +1,6 @@
 """Complaints left open, promises broken or overdue, and words on what nobody reported."""
 
-from projections.alerts.alert import Book, Severity
+from projections.alerts.alert import Book, Severity, on
 from projections.alerts.book import Cause, raise_, remember, settle, stands, watch
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import Policy
@@ -20,7 +20,7 @@ def complained(book: Book, event: Recorded, data: Complaint, policy: Policy) -> 
     days = policy.alerts.complaint_days[data.severity]
     whose = "their" if data.by == "them" else "our"
     about = f" about {data.topic}" if data.topic else ""
-    text = f"{whose} {data.severity} complaint {data.complaint_id}{about} is open for more than {days:g} day{'s' * (days != 1.0)}"
+    text = f"{whose} {data.severity} complaint {data.complaint_id}{about} has been open since {on(event.occurred_us)}"
     cause = Cause("complaint_overdue", f"complaints:{data.by}", GRAVITY[data.severity], text, key)
     watch(book, policy.alerts, event, cause, event.occurred_us + int(days * DAY_US))
 
@@ -38,7 +38,7 @@ def promised(book: Book, event: Recorded, data: Promise, policy: Policy) -> None
         return
     rule = policy.alerts
     due_us = max(microseconds(data.due_at), event.occurred_us) + int(rule.promise_days * DAY_US)
-    text = f"nothing is known of what {WHOSE[data.by]} promised ({data.promise_id}), {rule.promise_days:g} days after it was due"
+    text = f"nobody said what became of what {WHOSE[data.by]} promised for {on(microseconds(data.due_at))} ({data.promise_id})"
     cause = Cause("promise_broken", f"broken:{data.by}", "medium" if data.by == "us" else "low", text, key)
     watch(book, rule, event, cause, due_us)
     book.promisers[data.promise_id] = data.by

@@ -3,6 +3,7 @@
 Told as of the newest close of a day or event of each relationship; with a past moment, folded again from the ledger.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
@@ -12,6 +13,7 @@ from projections.alerts.view import STANDING, Told, alerts
 from projections.answers import Shown, Step
 from projections.moments import Moments
 from projections.queries import Reader
+from projections.relationships import relationships
 from projections.scoring.policy import Policy
 from projections.views import Views
 from schemas.errors import NotFoundError, SettingsError
@@ -39,11 +41,57 @@ class Asked(msgspec.Struct, frozen=True):
         )
 
 
+class AtStake(msgspec.Struct, frozen=True):
+    """What a relationship is worth to us: recent margin or revenue of a customer, spend with a partner (``value`` of ``show``).
+
+    peers: the share (0-1) of the relationships of that kind and currency that are worth less.
+    """
+
+    amount: float
+    currency: str
+    basis: str
+    peers: float
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """An alert and what is at stake; None where nothing is known of that."""
+
+    alert: Told
+    value: AtStake | None
+
+
 def listed(reader: Reader, asked: Asked, moments: Moments) -> list[Told]:
     """Alerts, the gravest first, then the newest."""
     found = [one for one in _every(reader, moments, asked.relationship) if asked.matches(one)]
     found.sort(key=lambda one: (one.opened_at, one.id), reverse=True)
     found.sort(key=lambda one: SEVERITIES.index(one.severity), reverse=True)
+    return found
+
+
+def by_stake(reader: Reader, found: Iterable[Told], moments: Moments) -> list[Listed]:
+    """The gravest first, of these where most is at stake, of one relationship the newest.
+
+    Worth is ranked among its peers, so that a customer's margin and the spend with a partner can stand in one list.
+    """
+    values = at_stake(reader, moments)
+    rows = [Listed(one, values.get(one.relationship)) for one in found]
+    rows.sort(key=lambda row: (row.alert.opened_at, row.alert.id), reverse=True)
+    rows.sort(key=lambda row: (-SEVERITIES.index(row.alert.severity), -(row.value.peers if row.value else -1.0), row.alert.relationship))
+    return rows
+
+
+def at_stake(reader: Reader, moments: Moments) -> dict[str, AtStake]:
+    """What each relationship is worth to us, where that is known."""
+    groups: dict[tuple[str, str], list[tuple[float, str, str]]] = {}
+    names = ("relationship", "kind", "value", "value_currency", "value_basis")
+    for name, kind, amount, currency, basis, _ in reader.columns(relationships(reader.policy_at(moments)), names, moments):
+        if amount is not None:
+            groups.setdefault((kind, currency), []).append((amount, name, basis))
+    found: dict[str, AtStake] = {}
+    for (_, currency), members in groups.items():
+        amounts = sorted(amount for amount, _, _ in members)
+        for amount, name, basis in members:
+            found[name] = AtStake(amount, currency, basis, bisect_left(amounts, amount) / len(amounts))
     return found
 
 

@@ -10,7 +10,7 @@ day is known at the last purchase, so nothing needs to be looked at until then.
 
 from math import exp, log, sqrt
 
-from projections.alerts.alert import Book, Rhythm
+from projections.alerts.alert import Book, Rhythm, on
 from projections.alerts.book import Cause, raise_, settle, stands, watch
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import AlertsPolicy, Policy
@@ -63,8 +63,8 @@ def _wait(book: Book, event: Recorded, day: int, rule: AlertsPolicy) -> None:
     own, rate = book.rhythm, _rate(book.rhythm)
     left_over = (rule.silence_limit - own.height) / (1.0 - 1.0 / rule.silence_slower)
     days = max(1.0, min(left_over, rule.silence_gaps) / rate)
-    why = "after rarer or smaller ones" if own.height > 0.0 else f"by chance in {exp(-days * rate):.1%} of gaps"
-    text = f"no purchase for {days:.0f} days, {why}; usual are {own.days / own.gaps:.0f}"
+    why = "and rarer or smaller ones before" if own.height > 0.0 else f"so long by chance in {exp(-days * rate):.1%} of gaps"
+    text = f"no purchase since {on(day * DAY_US)}, {why}; usual are {own.days / own.gaps:.0f} days between two"
     watch(book, rule, event, Cause("silence", CAUSE, "medium", text), (day + 1) * DAY_US + int(days * DAY_US))
 
 

@@ -8,12 +8,12 @@ decline is not taken for the usual.
 
 from math import log
 
-from projections.alerts.alert import Book, Stream
+from projections.alerts.alert import Book, Stream, on
 from projections.alerts.book import EVIDENCE_KEPT, Cause, raise_, settle
 from projections.scoring.evidence import Evidence
 from projections.scoring.models import Model
 from schemas.catalogue import Complaint, PromiseSettled
-from schemas.touchpoint import Recorded, iso
+from schemas.touchpoint import Recorded
 
 STREAM = "quality"
 SKIPPED = frozenset({"commitment", "exposure", "cost", "balance"})  # they have alerts of their own, or are no conduct
@@ -60,5 +60,5 @@ def _add(book: Book, event: Recorded, good: float, bad: float, model: Model) -> 
     if step > 0.0:
         stream.evidence = [*stream.evidence, event.position][-EVIDENCE_KEPT:]
         if stream.height >= rule.turned_limit:
-            text = f"quality turned on {iso(stream.since_us)[:10]}: since then more speaks against it than before"
+            text = f"quality turned on {on(stream.since_us)}: since then more speaks against it than before"
             raise_(book, rule, event, Cause("quality_turned", STREAM, "high", text), evidence=stream.evidence[:-1])

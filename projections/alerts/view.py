@@ -68,7 +68,7 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=2,
+        version=3,
         policy=policy.digest,
         row=Row,
         state=Book,

@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 
 import click
+import msgspec
 from msgspec.structs import replace
 from rich.text import Text
 
 from projections.alerts import queries
 from projections.alerts.alert import KINDS, SEVERITIES, STATES, AlertKind, AlertState, Severity
-from projections.alerts.queries import Asked
-from projections.alerts.view import STANDING, Told
+from projections.alerts.queries import Asked, Listed
+from projections.alerts.view import STANDING
 from projections.moments import Moments
 from schemas.catalogue import AlertAcknowledged, AlertAssigned, AlertResolved, AlertSnoozed, Data
 from schemas.touchpoint import moment
 from service import own
-from service.cli import output
+from service.cli import drawing, output
 from service.cli.options import MomentType, as_json, configured, example, moments, notice
 from service.clock import now_us
 from service.reading import open_reader
@@ -69,14 +70,18 @@ def list_(  # one option each
     known_us: int | None,
     as_json: bool,
 ) -> None:
-    """Alerts, the gravest first, then the newest."""
+    """Alerts: the gravest first, then where most is at stake, then the newest.
+
+    What is at stake is the value of the relationship, ranked among its peers: recent margin of a customer, spend with a partner.
+    """
     states = STANDING if state == "standing" else frozenset[AlertState](one for one in STATES if state in (one, "all"))
     asked = Asked(kind, severity, relationship, states, assignee, historical=not news)
     with open_reader(configured(), notice=notice) as reader:
-        found = queries.listed(reader, asked, Moments(now_us(), as_of_us, known_us))
+        at = Moments(now_us(), as_of_us, known_us)
+        found = queries.by_stake(reader, queries.listed(reader, asked, at), at)
     told = found[:limit] if limit else found
     if as_json:
-        output.json_lines(told)
+        output.json_lines([{**msgspec.structs.asdict(one.alert), "value": one.value} for one in told])
         return
     console = output.console()
     if not found:
@@ -85,15 +90,18 @@ def list_(  # one option each
     for one in told:
         console.print(_line(one), soft_wrap=not console.is_terminal)
     more = f"the first {len(told)} of {len(found)}; --limit 0 shows all. " if len(told) < len(found) else ""
-    console.print(output.note(f"{more}Take one: rledger alerts ack {told[0].id}"))
+    console.print(output.note(f"{more}Take one: rledger alerts ack {told[0].alert.id}"))
 
 
-def _line(one: Told) -> Text:
+def _line(listed: Listed) -> Text:
     """What it is in one line, why and what to do in the next."""
+    one, value = listed.alert, listed.value
     state = one.state if one.assignee is None else f"{one.state}, {one.assignee}"
     history = " (history)" if one.historical else ""
     head = f"  {one.opened_at[:10]}  {one.kind.replace('_', ' ')}  {one.relationship}  "
-    lines = Text.assemble((f"{one.severity:<6}", STYLES[one.severity]), f"  {one.id}", (head, "bold"), (state + history, "bright_black"))
+    worth = "" if value is None else f"  {drawing.money(f'{value.amount:.2f}', value.currency)} {value.basis}"
+    tail = (state + history + worth, "bright_black")
+    lines = Text.assemble((f"{one.severity:<6}", STYLES[one.severity]), f"  {one.id}", (head, "bold"), tail)
     lines.append(f"\n        {one.text}")
     if one.next_step is not None and one.state in STANDING:
         lines.append(f"\n        → {one.next_step}", style="cyan")

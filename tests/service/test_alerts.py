@@ -29,16 +29,22 @@ from tests.service.commands import Rledger
 
 FIELDS = [
     *("id", "relationship", "kind", "severity", "state", "cause", "text", "next_step", "evidence", "opened_at", "last_at", "historical"),
-    *("closed_at", "closed", "acknowledged_by", "assignee", "snoozed_until", "resolved_by", "resolved_at", "note", "delivered"),
+    *("closed_at", "closed", "acknowledged_by", "assignee", "snoozed_until", "resolved_by", "resolved_at", "note", "delivered", "value"),
 ]
 ACME = "customer/acme"
 TO = "kafka:relationship.alerts"
 
 
-def late_delivery(number: int, days_ago: float) -> str:
+def purchase(relationship: str, amount: str) -> str:
+    event = {"specversion": "1.0", "id": relationship, "source": "shop", "type": "relationship.purchase.v1", "subject": relationship}
+    data = {"order_id": "P-1", "amount": {"amount": amount, "currency": "EUR"}}
+    return json.dumps(event | {"time": iso(now_us() - DAY_US // 8), "data": data}) + "\n"
+
+
+def late_delivery(number: int, days_ago: float, relationship: str = ACME, id_: str | None = None) -> str:
     at = moment(now_us() - int(days_ago * DAY_US))
     data = {"order_id": f"O-{number}", "by": "us", "promised_at": (at - timedelta(days=3)).isoformat(), "delivered_at": at.isoformat()}
-    event = {"specversion": "1.0", "id": f"d{number}", "source": "shop", "type": "relationship.delivery.v1", "subject": ACME}
+    event = {"specversion": "1.0", "id": id_ or f"d{number}", "source": "shop", "type": "relationship.delivery.v1", "subject": relationship}
     return json.dumps(event | {"time": at.isoformat(), "data": data}) + "\n"
 
 
@@ -62,6 +68,18 @@ def test_an_alert_says_what_why_and_what_to_do(alerted: Rledger) -> None:
     said = alerted("alerts", "list").stdout
     for words in (str(found["id"]), "we fail again", ACME, "our deliveries are late again", "→ mend it with us first"):
         assert words in said
+
+
+def test_where_most_is_at_stake_comes_first(alerted: Rledger) -> None:
+    small, large = (purchase(name, amount) for name, amount in ((ACME, "90.00"), ("customer/zeta", "7000.00")))
+    late = late_delivery(1, 1.0, "customer/zeta", "x1") + late_delivery(2, 0.5, "customer/zeta", "x2")
+    alerted("append", "-", stdin=small + large + late)
+    found = alerted.json("alerts", "list")
+    assert [(one["relationship"], one["value"]["amount"], one["value"]["peers"]) for one in found] == [
+        ("customer/zeta", pytest.approx(7000.0, rel=0.01), 0.5),
+        (ACME, pytest.approx(90.0, rel=0.01), 0.0),
+    ]
+    assert " EUR revenue" in alerted("alerts", "list").stdout.splitlines()[0]
 
 
 def test_who_takes_an_alert_is_recorded_and_it_is_found_by_that(alerted: Rledger) -> None:

@@ -58,8 +58,18 @@ def test_several_overdue_complaints_are_one_alert_that_ends_with_the_last() -> N
     events = [complaint(40.0), complaint(39.0, id_="C-2", severity="critical"), settled(20.0)]
     (one,) = told(events)
     assert (one.state, one.severity, len(one.evidence)) == ("open", "high", 2)
+    assert one.text == f"their critical complaint C-2 about delivery has been open since {day(39.0):%Y-%m-%d}"
     (one,) = told([*events, settled(10.0, "C-2")])
     assert one.state == "closed"
+
+
+def test_an_alert_tells_the_gravest_part_that_stands_and_how_many_there_are_beside() -> None:
+    minor, critical = complaint(60.0, id_="C-1", severity="minor"), complaint(39.0, id_="C-2", severity="critical")
+    events = [minor, complaint(50.0, id_="C-3"), critical]
+    (one,) = told(events)
+    assert one.text == f"their critical complaint C-2 about delivery has been open since {day(39.0):%Y-%m-%d}, and 2 more"
+    (one,) = told([*events, settled(10.0, "C-2")])
+    assert one.text == f"their moderate complaint C-3 about delivery has been open since {day(50.0):%Y-%m-%d}, and 1 more"
 
 
 def test_two_failures_in_a_row_are_an_alert_one_is_chance_and_successes_end_it() -> None:
