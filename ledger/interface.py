@@ -4,6 +4,7 @@ Shared by both recorders, the consumers and the command line.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -94,3 +95,14 @@ class Head(msgspec.Struct, frozen=True):
 
     position: int
     recorded_us: int
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """A row that is no event: of offsets, dead letters, checkpoints. Values are int, str, bytes or None, by column."""
+
+    table: str
+    row: dict[str, Any]
+
+
+Take = Callable[[Beside], None]
+"""Takes one row after the other."""

@@ -9,19 +9,19 @@ import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import eventsourcing.persistence
 import psycopg
 from eventsourcing.postgres import PostgresProcessRecorder
 from psycopg.rows import tuple_row
 
-from ledger import letters
+from ledger import letters, postgres_copies
 from ledger import postgres_schema as schema
 from ledger.check import Findings
-from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
+from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
 from ledger.plan import Known, Outcome, Plan, Request, Row, plan
 from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
 from ledger.proof.merkle import Frontier
@@ -111,16 +111,31 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         return self._writer is not None
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
-        if self._read_only:
-            raise ValueError(f"{self.place} was opened read-only")
-        with self._telling(), closing(connect(self._conninfo)) as connection, connection.transaction():
-            connection.execute("LOCK TABLE ledger.checkpoints IN EXCLUSIVE MODE")
-            connection.execute(
+        with self._changing() as cursor:
+            cursor.execute("LOCK TABLE ledger.checkpoints IN EXCLUSIVE MODE")
+            cursor.execute(
                 "INSERT INTO ledger.checkpoints SELECT coalesce(max(number), 0) + 1, %s, %s, %s FROM ledger.checkpoints",
                 (size, self._clock(), note),
             )
 
+    def take_origin(self, origin: str) -> None:
+        with self._changing() as cursor:
+            postgres_copies.take_origin(cursor, origin)
+
+    def load(self, rows: Sequence[Row], tree: Frontier) -> None:
+        with self._changing() as cursor:
+            postgres_copies.expect_end(cursor, rows[0][0] - 1)
+            _write(cursor, Plan(rows[-1][4], tree, list(rows)))
+
+    def put_besides(self, rows: Iterable[Beside]) -> None:
+        with self._changing() as cursor:
+            postgres_copies.put_besides(cursor, rows)
+
     # Reading
+
+    def besides(self, take: Take) -> Tree:
+        with self._telling(), closing(connect(self._conninfo)) as connection:
+            return postgres_copies.besides(connection, take)
 
     def head(self) -> Head:
         with self._reading() as cursor:
@@ -265,6 +280,19 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
                 schema.upgrade(connection)
 
     @contextlib.contextmanager
+    def _changing(self) -> Iterator[Cursor]:
+        """One writing transaction on a connection of its own; what appends do has one that stays."""
+        if self._read_only:
+            raise ValueError(f"{self.place} was opened read-only")
+        with (
+            self._telling(),
+            closing(connect(self._conninfo)) as connection,
+            connection.transaction(),
+            connection.cursor(binary=True) as cursor,
+        ):
+            yield cursor
+
+    @contextlib.contextmanager
     def _reading(self) -> Iterator[Cursor]:
         with (
             self._telling(),
@@ -329,18 +357,13 @@ def _write(cursor: Cursor, made: Plan) -> None:
         cursor.execute(
             "INSERT INTO ledger.dead_letters SELECT coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s"
             " FROM ledger.dead_letters ON CONFLICT (mark) DO NOTHING",
-            [_without_nul(column) for column in letters.to_row(letter, made.recorded_us)],
+            [postgres_copies.without_nul(column) for column in letters.to_row(letter, made.recorded_us)],
         )
     for number, position in made.replayed.items():
         cursor.execute(
             "UPDATE ledger.dead_letters SET replayed_us = %s, replayed_position = %s WHERE number = %s",
             (made.recorded_us, position, number),
         )
-
-
-def _without_nul(column: Any) -> Any:  # noqa: ANN401  # columns of many types
-    """PostgreSQL's text holds no NUL, though a bad envelope's source and id may; the body has it as it came."""
-    return column.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(column, str) else column
 
 
 def _stands(cursor: Cursor, made: Plan) -> bool:

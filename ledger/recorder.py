@@ -5,14 +5,15 @@ identities nor the head, and what they wrote would break the promises.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
 
 from ledger.check import Findings
-from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
+from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
 from ledger.plan import Outcome, Request, Row
+from ledger.proof.merkle import Frontier
 from schemas.touchpoint import Stored
 
 
@@ -78,6 +79,34 @@ class LedgerRecorder(ABC):
         """What the indexes of identities and of versions hold: the sum of each one's CRCs of key and position.
 
         Equal to the same sums over the rows, or an index differs from its table. None where that is left to the database's own tools.
+        """
+
+    @abstractmethod
+    def besides(self, take: Take) -> Tree:
+        """Hand over every row that is no event, and return the tree of the events of the same moment: what a backup is made of."""
+
+    @abstractmethod
+    def take_origin(self, origin: str) -> None:
+        """Become the log ``origin``, while there is no event yet.
+
+        Raises:
+            NotEmptyError: there is one.
+        """
+
+    @abstractmethod
+    def load(self, rows: Sequence[Row], tree: Frontier) -> None:
+        """Write events as they once stood, behind the newest one, in one durable commit; ``tree`` is the tree with them.
+
+        Raises:
+            NotEmptyError: the newest one is not the one in front of the first row.
+        """
+
+    @abstractmethod
+    def put_besides(self, rows: Iterable[Beside]) -> None:
+        """Put rows back that ``besides`` handed over, in one commit; into tables that are empty, and offsets where there is none.
+
+        Raises:
+            StoreNewerCopyError: they are of a table that a later version made.
         """
 
     @abstractmethod

@@ -11,7 +11,7 @@ import itertools
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,11 +19,11 @@ from urllib.parse import quote
 import msgspec
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
 
-from ledger import letters
+from ledger import letters, sqlite_copies
 from ledger import sqlite_connections as connections
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
-from ledger.interface import Head, KeptCheckpoint, KeptLetter, Tree
+from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
 from ledger.plan import Known, Outcome, Plan, Request, Row, plan
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
@@ -75,9 +75,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     # Writing
 
     def record(self, requests: Sequence[Request]) -> list[Outcome]:
-        if self._writer is None:
-            raise ValueError(f"{self.path} was opened read-only")
-        with self._writing, self._telling(), self._transaction(self._writer) as writer:
+        with self._changing() as writer:
             made = plan(requests, self._known(writer, requests), now_us=self._clock())
             _write(writer, made)
         if made.rows:
@@ -86,14 +84,29 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         return made.outcomes
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
-        if self._writer is None:
-            raise ValueError(f"{self.path} was opened read-only")
-        with self._writing, self._telling(), self._transaction(self._writer) as writer:
+        with self._changing() as writer:
             writer.execute(
                 "INSERT INTO checkpoints SELECT coalesce(max(number), 0) + 1, ?, ?, ? FROM checkpoints", (size, self._clock(), note)
             )
 
+    def take_origin(self, origin: str) -> None:
+        with self._changing() as writer:
+            sqlite_copies.take_origin(writer, origin)
+
+    def load(self, rows: Sequence[Row], tree: Frontier) -> None:
+        with self._changing() as writer:
+            sqlite_copies.expect_end(writer, rows[0][0] - 1)
+            _write(writer, Plan(rows[-1][4], tree, list(rows)))
+
+    def put_besides(self, rows: Iterable[Beside]) -> None:
+        with self._changing() as writer:
+            sqlite_copies.put_besides(writer, rows)
+
     # Reading
+
+    def besides(self, take: Take) -> Tree:
+        with self._reading() as reader:
+            return sqlite_copies.besides(reader, take)
 
     def head(self) -> Head:
         with self._reading() as reader:
@@ -233,6 +246,14 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         if version > schema.SCHEMA_VERSION:
             raise StoreNewerError(str(self.path), version, schema.SCHEMA_VERSION)
         return version if tables else 0
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """One writing transaction of one thread."""
+        if self._writer is None:
+            raise ValueError(f"{self.path} was opened read-only")
+        with self._writing, self._telling(), self._transaction(self._writer) as writer:
+            yield writer
 
     @contextlib.contextmanager
     def _transaction(self, writer: sqlite3.Connection) -> Iterator[sqlite3.Connection]:

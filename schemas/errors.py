@@ -64,6 +64,24 @@ class StoreOlderError(LedgerError):
         super().__init__(f"{store} was written by an older version: open it once with what may write, such as `rledger project --once`")
 
 
+class StoreNewerCopyError(LedgerError):
+    """A backup was written by a newer version, with more than this one knows. Upgrade this program, then restore it."""
+
+    code = "copy_newer"
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"the backup holds {table} as a newer version of this program writes them: upgrade, then restore it")
+
+
+class NotEmptyError(LedgerError):
+    """A copy can only become a ledger where there is none, or go on where the same copy was interrupted. Name another store."""
+
+    code = "not_empty"
+
+    def __init__(self, events: int) -> None:
+        super().__init__(f"the ledger holds {events:,} events that are not of this copy: name an empty store; nothing more was written")
+
+
 class StoreUnavailableError(LedgerError):
     """The store cannot be written or reached now (locked, full, down). Nothing was appended; try again."""
 

@@ -18,6 +18,24 @@ def identity(source: str, id_: str) -> bytes:
     return hashlib.sha256(f"{source}\0{id_}".encode()).digest()[:16]
 
 
+class _Named(msgspec.Struct, gc=False):
+    source: str
+    id: str
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+def identity_of(event: bytes) -> bytes:
+    """The identity of a stored event.
+
+    Raises:
+        ValueError: it is no event any more.
+    """
+    named = _decode_named(event)
+    return identity(named.source, named.id)
+
+
 def content_digest(event: bytes) -> bytes:
     """SHA-256, 32 bytes, of what a valid event says.
 

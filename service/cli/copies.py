@@ -1,17 +1,22 @@
-"""``export``: events as files, with what proves them."""
+"""``export``, ``restore``: events as files, with what proves them, and a ledger made of them again."""
 
 from pathlib import Path
 
 import click
+import msgspec
 
+from ledger.proof.keys import VerifierKey
+from ledger.proof.text import encode_base64
 from schemas.touchpoint import moment
 from service import own
 from service.audit.checkpoints import Checkpoints
 from service.cli import output
 from service.cli.options import MomentType, as_json, configured, example
 from service.clock import now_us
+from service.copies import restore as restoring
 from service.copies.export import Export
 from service.copies.manifest import EventsFormat, Manifest, Selection
+from service.copies.reading import WholeCopy
 from service.stores import open_ledger
 
 WHY = click.option("--why", required=True, metavar="TEXT", help="What it is for, as recorded in the ledger with your name.")
@@ -70,3 +75,46 @@ def _tell(made: Manifest, folder: Path, *, as_json: bool) -> None:
         return
     positions = f", positions {made.first_position:,} to {made.last_position:,}" if made.events else ""
     click.echo(f"{made.events:,} events{positions}, proven by the checkpoint of {made.size:,} events, in {folder}")
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """What a ledger was made of. ``checkpoint``: size of the signed one that proves it; ``root``: of all events, in base64."""
+
+    origin: str
+    events: int
+    root: str
+    checkpoint: int
+
+
+@click.command(
+    epilog=example("""
+rledger restore audit-2026
+  rledger restore audit-2026 --vkey "$(cat ledger.vkey)"
+"""),
+)
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--vkey", "vkeys", multiple=True, metavar="KEY", help="The verifier key you hold; without it, keys in the copy count.")
+@as_json
+def restore(*, folder: Path, vkeys: tuple[str, ...], as_json: bool) -> None:
+    """Make an empty ledger the one in FOLDER, an export of a whole log: same events, positions, moments, and root.
+
+    FOLDER is verified before anything is written, and what was written is read again. Interrupted, the same command goes on. Views are
+    made anew by `rledger project --once`.
+    """
+    settings = configured()
+    copy = WholeCopy(folder)
+    with output.progress("checking the copy") as told:
+        opened = copy.verify([VerifierKey.parse(vkey) for vkey in vkeys], told)
+    with open_ledger(settings) as ledger:
+        with output.progress("writing") as told:
+            tree = restoring.load(ledger, copy, opened, told)
+        with output.progress("reading again") as told:
+            restoring.read_again(ledger, tree, told)
+    _tell_restored(Restored(copy.manifest.origin, tree.size, encode_base64(tree.root()), opened.checkpoint.size), as_json=as_json)
+
+
+def _tell_restored(made: Restored, *, as_json: bool) -> None:
+    if as_json:
+        output.json_lines([made])
+        return
+    click.echo(f"{made.events:,} events, root {made.root}, as signed at {made.checkpoint:,} events")

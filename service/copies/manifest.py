@@ -72,20 +72,22 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CopiedFile(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file beside the manifest. ``events``: how many it holds, from position ``first`` on."""
+    """A file beside the manifest. ``events``: how many it holds, from position ``first`` on. ``tree``: what a backup goes on from."""
 
     name: str
     bytes: int
     sha256: str
     events: int = 0
     first: int = 0
+    tree: str = ""  # Frontier.encode with its last event, in base64
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Everything to know about a copy before it is read.
 
     size, root: of the tree of the checkpoint that it rests on; root is base64, as there. ``first_position`` and ``last_position``:
-    of the events in it, 0 where it holds none. ``selection`` absent: the whole log up to ``size``.
+    of the events in it, 0 where it holds none. ``selection`` absent: the whole log, from the first event on. ``events_root``: of all
+    events in a backup, which holds what came after the checkpoint, too.
     """
 
     format: str
@@ -101,12 +103,17 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     first_position: int
     last_position: int
     selection: Selection | None = None
+    events_root: str | None = None
     files: tuple[CopiedFile, ...]
 
     @property
     def event_files(self) -> list[CopiedFile]:
         """Those that hold events, in the order of positions."""
-        return [one for one in self.files if one.name.startswith("events")]
+        return sorted(self.files_of("events"), key=lambda one: one.first)
+
+    def files_of(self, kind: str) -> list[CopiedFile]:
+        """Those whose name begins with ``kind``."""
+        return [one for one in self.files if one.name.startswith(kind)]
 
 
 def encode(manifest: Manifest) -> bytes:
