@@ -87,10 +87,10 @@ class Keeper:
                         return found
                 return 0
 
-    def catch_up(self, upto: int | None = None) -> int:
-        """Advance and sweep until nothing is left. Returns: events folded."""
+    def catch_up(self, upto: int | None = None, stopped: Callable[[], bool] = bool) -> int:
+        """Advance and sweep until nothing is left, or ``stopped``, asked at each commit. Returns: events folded."""
         total = 0
-        while (count := self.advance(upto)) or self.sweep():
+        while not stopped() and ((count := self.advance(upto)) or self.sweep()):
             total += count
         return total
 

@@ -25,6 +25,12 @@ NEAR_EVENTS = 1_000  # events left to fold under the write lock
 log = structlog.get_logger()
 
 
+class RebuildUnderWayError(StoreUnavailableError):
+    """Somebody else is making views anew. Wait until that is done; the views that stand go on."""
+
+    code = "rebuild_under_way"
+
+
 class Rebuilt(msgspec.Struct, frozen=True):
     """A view that was made anew. ``comparison`` is None where the old table was of another version or policy, or there was none."""
 
@@ -36,16 +42,23 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
 
 def rebuild(
-    ledger: Ledger, views: Views, projections: Sequence[Projection], *, names: Collection[str], clock: Callable[[], int], swap: bool = True
+    ledger: Ledger,
+    views: Views,
+    projections: Sequence[Projection],
+    *,
+    names: Collection[str],
+    clock: Callable[[], int],
+    swap: bool = True,
+    stopped: Callable[[], bool] = bool,
 ) -> list[Rebuilt]:
     """Make the views ``names`` again from position 0. The report says what differed from a table of the same version: nothing should.
 
     ``projections`` are all that are kept in ``views``; those that are live say up to which position to build. Without ``swap`` the new
-    tables are only compared, and thrown away.
+    tables are only compared, and thrown away. Once ``stopped``, which is asked at each commit, nothing is swapped, and nothing returned.
 
     Raises:
         NotFoundError: a name is no view.
-        StoreUnavailableError: another rebuild is under way.
+        RebuildUnderWayError: another rebuild is under way.
     """
     if unknown := sorted(set(names) - {one.name for one in projections}):
         raise NotFoundError(f"there is no view {unknown[0]!r}; there are {', '.join(one.name for one in projections)}")
@@ -56,8 +69,11 @@ def rebuild(
         try:
             tables = [Table(one, beside=True) for one in wanted]
             _create(writer, tables, clock())
-            while (lowest := _targets(ledger, writer, projections)[0].position) - keeper.position > NEAR_EVENTS:
-                keeper.catch_up(upto=lowest)
+            while (lowest := _targets(ledger, writer, projections)[0].position) - keeper.position > NEAR_EVENTS and not stopped():
+                keeper.catch_up(upto=lowest, stopped=stopped)
+            if stopped():
+                _drop_builds(writer)
+                return []
             for table in tables:  # after the rows: one sort instead of a search a row
                 writer.index(table, writer.progress()[table.name].build)
             with writer.transaction():
@@ -106,7 +122,7 @@ def stale(views: Views, projections: Sequence[Projection]) -> list[str]:
 def _lock(views: Views) -> Lock:
     lock = views.try_lock("rebuild")
     if lock is None:
-        raise StoreUnavailableError(f"{views.place}: another rebuild is under way; wait until it is done")
+        raise RebuildUnderWayError(f"{views.place}: another rebuild is under way; wait until it is done")
     return lock
 
 

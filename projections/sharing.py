@@ -6,10 +6,11 @@ from contextlib import closing
 from ledger.ledger import Ledger
 from projections.keeper import Keeper
 from projections.projection import Projection
+from projections.rebuild import RebuildUnderWayError
 from projections.stores.interface import Writer
 from projections.stores.slices import BUCKETS, even
 from projections.views import Views
-from schemas.errors import SettingsError, StoreUnavailableError
+from schemas.errors import SettingsError
 
 
 def level(ledger: Ledger, views: Views, projections: Sequence[Projection], writer: Writer, *, clock: Callable[[], int]) -> None:
@@ -28,13 +29,14 @@ def reslice(ledger: Ledger, views: Views, projections: Sequence[Projection], cou
 
     Raises:
         SettingsError: a count that cannot be, or the views are in a SQLite file.
-        StoreUnavailableError: a rebuild is under way, or the server is away.
+        RebuildUnderWayError: a rebuild is under way.
+        StoreUnavailableError: the server is away.
     """
     if not 1 <= count <= BUCKETS:
         raise SettingsError(f"{count} slices cannot be: expected 1 to {BUCKETS}")
     lock = views.try_lock("rebuild")
     if lock is None:
-        raise StoreUnavailableError(f"{views.place}: a rebuild is under way; wait until it is done")
+        raise RebuildUnderWayError(f"{views.place}: a rebuild is under way; wait until it is done")
     with lock, closing(views.writer()) as writer, writer.transaction():
         writer.revoke()
         level(ledger, views, projections, writer, clock=clock)

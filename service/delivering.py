@@ -29,6 +29,7 @@ from schemas.errors import LedgerError, OvertakenError
 from schemas.touchpoint import LEDGER_SOURCE
 from service import own
 from service.clock import now_us
+from service.reading import standing
 from service.settings import Settings
 
 ALERTS_MAX = 100  # a round
@@ -86,7 +87,7 @@ def _run(ledger: Ledger, views: Views, topic: Destination, stopped: threading.Ev
                 if lease.due():
                     lease.renew()
                 policies.refresh()
-                deliver(ledger, views, policies.in_force, to=to, publish=publish, at_us=now_us())
+                deliver(ledger, views, standing(views, policies) or policies.in_force, to=to, publish=publish, at_us=now_us())
                 trouble.end()
         except OvertakenError:
             log.debug("alerts.overtaken", to=to)

@@ -74,8 +74,13 @@ def _bring_up_to_date(ledger: Ledger, views: Views, notice: Callable[[str], None
             with lock, open_runner(ledger, views, policy, lock.look()) as runner:
                 runner.catch_up()
             return policy
-        if (usable := _usable(ledger, views, policies)) is not None:
-            return usable
+        if (found := standing(views, policies)) is not None:
+            lag = _behind(ledger, views, projections(found))
+            if lag <= NEAR_EVENTS:
+                return found
+            if found.digest != policy.digest:
+                notice(f"answered under policy {found.version}, from views that are {lag:,} events behind: a worker is at it")
+                return found
         if not told:
             notice(f"a worker is bringing the views up to date, {behind:,} events to go ...")
             told = True
@@ -85,13 +90,15 @@ def _bring_up_to_date(ledger: Ledger, views: Views, notice: Callable[[str], None
     return policy
 
 
-def _usable(ledger: Ledger, views: Views, policies: Policies) -> Policy | None:
-    """The newest policy under which the views stand, near the end of the log: while a worker follows a new one, the old ones answer."""
-    for policy in (policies.in_force, *policies.earlier()):
-        kept = projections(policy)
-        if not stale(views, kept):
-            return policy if _behind(ledger, views, kept) <= NEAR_EVENTS else None
-    return None
+def standing(views: Views, policies: Policies) -> Policy | None:
+    """The newest policy under which the views stand; None where they must be made first.
+
+    While they are made anew under the policy in force, those of the one before are kept, and answer.
+
+    Raises:
+        PolicyError: this program cannot follow the policy in force.
+    """
+    return next((policy for policy in (policies.in_force, *policies.earlier()) if not stale(views, projections(policy))), None)
 
 
 def _behind(ledger: Ledger, views: Views, kept: Sequence[Projection]) -> int:

@@ -1,7 +1,11 @@
-"""The projection worker: the ledger into views and tiles, every day closed and its log signed. On PostgreSQL several share the views."""
+"""The projection worker: the ledger into views and tiles, every day closed and its log signed. On PostgreSQL several share the views.
+
+When a policy is adopted, one worker makes the views anew under it beside those that all go on keeping, and swaps them.
+"""
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 import structlog
@@ -9,8 +13,10 @@ import structlog
 from ledger.ledger import Ledger
 from projections import sharing
 from projections.keeper import Retried
-from projections.policies import Policies
+from projections.policies import Adoption, Policies
+from projections.rebuild import RebuildUnderWayError, rebuild, stale
 from projections.registry import projections
+from projections.scoring.policy import Policy
 from projections.scoring.policy_file import PolicyError
 from projections.stores.interface import Lock
 from projections.stores.slices import Share
@@ -21,7 +27,7 @@ from service.clock import now_us
 from service.days import DayCloser
 from service.delivering import delivering
 from service.noting import Noter
-from service.reading import open_runner
+from service.reading import open_runner, standing
 from service.settings import Settings
 from service.stores import open_ledger, open_views
 
@@ -34,22 +40,30 @@ log = structlog.get_logger()
 def project(settings: Settings, stopped: Callable[[], bool]) -> None:
     """The ledger into the views until ``stopped``. A worker with nothing to do stands by until another one is gone."""
     with open_ledger(settings) as ledger, closing(open_views(settings)) as views, views.join() as part, delivering(ledger, views, settings):
-        worker = _Worker(settings, ledger, views, part, stopped)
-        while not stopped():
-            try:
-                worker.work()
-            except PolicySupersededError as error:
-                log.info("policy.superseded", view=error.view)
-            except PolicyError as error:
-                log.warning("policy.refused", error=str(error), again_in_s=AGAIN_S)
-                time.sleep(AGAIN_S)
-            except LeaseLostError as error:
-                log.warning("lease.lost", error=str(error), again_in_s=WAIT_S)
-                time.sleep(WAIT_S)
-            except StoreUnavailableError as error:
-                log.warning("store.unavailable", error=str(error), again_in_s=AGAIN_S)
-                time.sleep(AGAIN_S)
+        with closing(_Worker(settings, ledger, views, part, stopped)) as worker:
+            while not stopped():
+                _try(worker)
         log.info("worker.stopped", position=worker.position)
+
+
+def _try(worker: "_Worker") -> None:
+    """Work, until there is something to begin anew with; what others are in the middle of, or a store that is away, is waited for."""
+    try:
+        worker.work()
+    except PolicySupersededError as error:
+        log.info("policy.superseded", view=error.view)
+    except RebuildUnderWayError as error:
+        log.debug("rebuild.awaited", reason=str(error))
+        time.sleep(WAIT_S)
+    except PolicyError as error:
+        log.warning("policy.refused", error=str(error), again_in_s=AGAIN_S)
+        time.sleep(AGAIN_S)
+    except LeaseLostError as error:
+        log.warning("lease.lost", error=str(error), again_in_s=WAIT_S)
+        time.sleep(WAIT_S)
+    except StoreUnavailableError as error:
+        log.warning("store.unavailable", error=str(error), again_in_s=AGAIN_S)
+        time.sleep(AGAIN_S)
 
 
 class _Worker:
@@ -60,28 +74,44 @@ class _Worker:
         self._days, self._policies, self._sealer = DayCloser(ledger), Policies(ledger), Sealer(settings, ledger)
         self._noter = Noter(ledger, views)
         self._told: Share | str = "nothing yet"
+        self._beside = ThreadPoolExecutor(1, "rebuild")
+        self._making: Future[None] | None = None
+        self._closed = False
         self.position = 0
 
     def work(self) -> None:
-        """Keep what is ours under the policy in force, until that or the policy changes; first rebuild views that follow another one.
+        """Keep what is ours as the views stand, until that, the policy in force or our share changes.
+
+        One worker makes views anew that follow another policy, in a thread; where none stand that this program could keep, the others wait.
 
         Raises:
             PolicySupersededError: another process made the views under another policy.
+            RebuildUnderWayError: somebody else is making the views that this program needs.
             PolicyError: this program cannot follow the policy in force.
             LeaseLostError: another worker has taken over what was ours.
             StoreUnavailableError: nothing was lost, try again later.
         """
+        if self._making is not None and self._making.done():
+            made, self._making = self._making, None
+            made.result()  # raises what was raised there
         share = self._part.look()
         self._tell(share)
         if share == ():
             time.sleep(WAIT_S)
             return
+        first = share is None or share[0].first == 0  # one of us makes views, signs, and notes what the views say of the day
         self._policies.refresh()
-        adopted, policy = self._policies.newest, self._policies.in_force
+        adopted, wanted = self._policies.newest, self._policies.in_force
+        policy = standing(self._views, self._policies)
+        if policy is None and not first:
+            time.sleep(WAIT_S)
+            return
+        if policy is not None and policy.digest != wanted.digest and first and self._making is None:
+            self._making = self._beside.submit(self._make, wanted, adopted)
+        policy = policy or wanted
         log.info("policy.followed", version=policy.version, digest=policy.digest)
-        first = share is None or share[0].first == 0  # one of us signs, and notes what the views say of the day
         with open_runner(self._ledger, self._views, policy, share) as runner:
-            while not self._stopped() and self._part.look() == share and self._policies.newest is adopted:
+            while self._stands(share, adopted):
                 self._days.close(now_us())
                 folded = runner.run_once()
                 noted = first and not folded and self._noter.look(policy, now_us())
@@ -90,6 +120,29 @@ class _Worker:
                     self._ledger.wait(runner.position, WAIT_S)
                 self.position = runner.position
                 self._policies.refresh()
+
+    def _stands(self, share: Share, adopted: Adoption | None) -> bool:
+        """Whether to go on as it is."""
+        made = self._making is not None and self._making.done()
+        return not self._stopped() and self._part.look() == share and self._policies.newest is adopted and not made
+
+    def _make(self, policy: Policy, adopted: Adoption | None) -> None:
+        """Make the views that follow another policy anew under this one, and swap; no longer when yet another one is adopted meanwhile."""
+        kept = projections(policy)
+        names = stale(self._views, kept)
+        log.info("views.making", policy=policy.version, views=names)
+        try:
+            rebuild(self._ledger, self._views, kept, names=names, clock=now_us, stopped=lambda: self._ended(adopted))
+        except RebuildUnderWayError:
+            time.sleep(AGAIN_S)  # in this thread: the views that stand are kept meanwhile
+
+    def _ended(self, adopted: Adoption | None) -> bool:
+        return self._closed or self._stopped() or self._policies.newest is not adopted
+
+    def close(self) -> None:
+        """End the thread, at its next commit."""
+        self._closed = True
+        self._beside.shutdown()
 
     def _tell(self, share: Share) -> None:
         """Log what we work on, when that changes."""
@@ -114,13 +167,19 @@ def project_once(settings: Settings) -> int:
         lock = views.try_lock()
         if lock is None:
             raise StoreUnavailableError(f"{views.place}: another worker keeps these views already; `rledger doctor` shows how far it is")
-        policy = Policies(ledger).in_force
+        policy = Policies(ledger).in_force  # nobody else keeps views of another one
         with lock, open_runner(ledger, views, policy, lock.look()) as runner:
             DayCloser(ledger).close(now_us())
             runner.catch_up()
             if Noter(ledger, views).look(policy, now_us()):
                 runner.catch_up()
             return runner.position
+
+
+def _kept(ledger: Ledger, views: Views) -> Policy:
+    """The policy under which the views are kept now, or will be."""
+    policies = Policies(ledger)
+    return standing(views, policies) or policies.in_force
 
 
 def reslice(settings: Settings, count: int) -> None:
@@ -130,14 +189,14 @@ def reslice(settings: Settings, count: int) -> None:
         SettingsError: a count that cannot be, or views that have one worker.
     """
     with open_ledger(settings, read_only=True) as ledger, closing(open_views(settings)) as views:
-        sharing.reslice(ledger, views, projections(Policies(ledger).in_force), count, clock=now_us)
+        sharing.reslice(ledger, views, projections(_kept(ledger, views)), count, clock=now_us)
 
 
 def retry_parked(settings: Settings) -> Retried:
     """Fold the waiting events of parked relationships again. A worker may go on meanwhile."""
     freed = waiting = 0
     with open_ledger(settings, read_only=True) as ledger, closing(open_views(settings)) as views:
-        policy = Policies(ledger).in_force
+        policy = _kept(ledger, views)
         for share in views.slices():  # each stands at one position, whatever the others do
             with open_runner(ledger, views, policy, share) as runner:
                 retried = runner.retry_parked()

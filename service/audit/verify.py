@@ -25,6 +25,7 @@ from service.audit.remains import letters_and_offsets, private_keys
 from service.audit.seen import Seen, seen_checkpoints
 from service.audit.tiles import TileCheck
 from service.clock import now_us
+from service.reading import standing
 from service.settings import Settings
 
 RESTORE = "stop all that write, keep the store as it is, for it is evidence, and restore a backup that verifies"
@@ -78,9 +79,10 @@ def compare_views(ledger: Ledger, views: Views) -> list[Wrong]:
     """What is wrong with the views: each folded again beside from the whole log, compared, and left as it is.
 
     Raises:
-        StoreUnavailableError: a rebuild is under way.
+        RebuildUnderWayError: a rebuild is under way.
     """
-    kept = projections(Policies(ledger).in_force)
+    policies = Policies(ledger)
+    kept = projections(standing(views, policies) or policies.in_force)
     progress = views.progress()
     names = [one.name for one in kept if (at := progress.get(one.name)) is not None and at.shows(one)]
     return [wrong for one in rebuild(ledger, views, kept, names=names, clock=now_us, swap=False) for wrong in _differing(one)]

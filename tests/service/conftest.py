@@ -18,6 +18,14 @@ def rledger(tmp_path: Path) -> Iterator[Rledger]:
     command.end()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request: pytest.FixtureRequest, rledger: Rledger) -> Rledger:
+    """The command line on an empty ledger, on each store."""
+    if request.param == "postgres":
+        rledger.environ["RLEDGER_STORE"] = request.getfixturevalue("postgres_url")
+    return rledger
+
+
 @pytest.fixture(scope="session")
 def sampled(tmp_path_factory: pytest.TempPathFactory) -> Rledger:
     """The command line on the sample, its views up to date; tests only look at it."""
