@@ -49,7 +49,7 @@ class Folding:
         self.table = table
         self._cached_rows, self._deferred = cached_rows, deferred
         self._key, self._fold, self._publish = table.projection.key, table.projection.fold, table.projection.publish
-        self._takes = table.projection.takes
+        self._takes, self._over = table.projection.takes, table.projection.over
         self.reset(parked=(), stored=False)
 
     def reset(self, *, parked: Sequence[str], stored: bool) -> None:
@@ -76,12 +76,15 @@ class Folding:
         keys = self._keys(events)
         if self._stored:
             self._load(writer, keys)
-        states, touched, waiting, fold = self.states, self.touched, self._waiting, self._fold
+        states, touched, waiting, fold, over = self.states, self.touched, self._waiting, self._fold, self._over
         for key, event in zip(keys, events, strict=True):
             if key is None or (waiting and event.relationship in waiting):
                 continue
             try:
-                states[key] = fold(states.get(key), event)
+                state = states.get(key)
+                if over is not None and state is not None and over(state, event):
+                    continue
+                states[key] = fold(state, event)
             except Exception:  # noqa: BLE001  # whatever it is, it is raised again and kept when the event is folded singly
                 self.fail(event.relationship)
             else:
@@ -131,7 +134,10 @@ class Folding:
                     continue
                 self.states.pop(key, None)  # it may be half folded, and is behind what is written here
                 found = writer.load_one(self.table, key)
-                state = self._fold(self.table.decode_state(key, found.state) if found else None, event)
+                state = self.table.decode_state(key, found.state) if found else None
+                if self._passes(state, event):
+                    continue
+                state = self._fold(state, event)
                 if state is None:
                     writer.delete(self.table, [key])
                 else:
@@ -168,7 +174,7 @@ class Folding:
         newest: dict[str, tuple[int, int]] = {}
         for event in events:
             key = self._key(event)
-            if key is not None:
+            if key is not None and not self._passes(states.get(key), event):
                 states[key] = self._fold(states.get(key), event)
                 newest[key] = max((event.position, event.recorded_us), corrections.upto)
         return [self._row(state, newest[key][1], newest[key][0], tick_us) for key, state in states.items() if state is not None]
@@ -219,6 +225,10 @@ class Folding:
     def tick(self, tick_us: int) -> int:
         """The close of a day that counts for this projection; 0: none does."""
         return tick_us if self.table.projection.ticks else 0
+
+    def _passes(self, state: Any, event: Recorded) -> bool:  # noqa: ANN401  # the projection's state
+        """Whether an event comes too late to change a state."""
+        return self._over is not None and state is not None and self._over(state, event)
 
     def _keys(self, events: Sequence[Recorded]) -> list[str | None]:
         try:

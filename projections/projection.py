@@ -27,6 +27,7 @@ class Projection(msgspec.Struct, frozen=True):
     takes: the types of data that may have a key, so that the runner need not ask for those of others; None: any, also unknown ones.
     fold: the state after the event; takes None for a new key; returns None to remove the row.
     publish: the public row of a state, as evaluated at a moment (microseconds UTC). Pure: the same state and moment, the same row.
+    over: whether an event comes too late to change a state: it is passed over, and the row is not written again. None: none does.
     ticks: whether the close of a day publishes every row again (its figures fade with time).
     index: names of columns to index; each entry one index, comma-separated for several columns.
     """
@@ -39,6 +40,7 @@ class Projection(msgspec.Struct, frozen=True):
     fold: Callable[[Any, Recorded], Any]
     publish: Callable[[Any, int], msgspec.Struct]
     takes: frozenset[type] | None = None
+    over: Callable[[Any, Recorded], bool] | None = None
     ticks: bool = False
     policy: str = ""
     index: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """Every view there is."""
 
+from projections.acquisition.beginnings import acquisition
 from projections.alerts.view import alerts
 from projections.complaints import COMPLAINTS
 from projections.deals.contracts import CONTRACTS
@@ -15,5 +16,5 @@ from projections.scoring.policy import Policy
 
 def projections(policy: Policy) -> tuple[Projection, ...]:
     """All projections, under one policy."""
-    followed = relationships(policy), reputation(policy), scorecards(policy), supply(policy), alerts(policy)
+    followed = relationships(policy), reputation(policy), scorecards(policy), supply(policy), alerts(policy), acquisition(policy)
     return *followed, COMPLAINTS, CONTRACTS, NEGOTIATIONS, RATES

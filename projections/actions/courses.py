@@ -3,7 +3,7 @@
 Told from each relationship's touchpoints in the order they happened, under the policy in force: how things stood, not what was known then.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from projections.actions.effects import Course, Effect, Moment, effects
 from projections.moments import Moments
@@ -16,6 +16,14 @@ from projections.scoring.state import State, empty, fold
 from schemas.catalogue import Action
 from schemas.identity import identity
 from schemas.touchpoint import Recorded
+
+Taken = Callable[[Recorded], str | None]
+"""What was done with a touchpoint, by name; None where it is none of what is asked about."""
+
+
+def play(event: Recorded) -> str | None:
+    """The play of an action."""
+    return event.data.play if isinstance(event.data, Action) else None
 
 
 def worked(reader: Reader, now_us: int) -> list[Effect]:
@@ -31,20 +39,21 @@ def worked(reader: Reader, now_us: int) -> list[Effect]:
     return effects(cases, others, policy, reader.policy.model.interval_mass)
 
 
-def acted(events: Sequence[Recorded], model: Model, now_us: int) -> list[Course]:
-    """The courses after the actions; of several within ``after_days`` the first, which the others are part of."""
+def acted(events: Sequence[Recorded], model: Model, now_us: int, taken: Taken = play) -> list[Course]:
+    """The courses after the actions; of several within ``after_days`` the first, which the others are part of. ``events``: oldest first."""
     rule, found = model.policy.actions, list[tuple[int, str]]()
     for event in events:
-        if isinstance(event.data, Action) and (not found or event.occurred_us - found[-1][0] >= rule.after_us):
-            found.append((event.occurred_us, event.data.play))
-    begun = [(at_us, play) for at_us, play in found if at_us + rule.after_us <= now_us]
+        name = taken(event)
+        if name is not None and (not found or event.occurred_us - found[-1][0] >= rule.after_us):
+            found.append((event.occurred_us, name))
+    begun = [(at_us, name) for at_us, name in found if at_us + rule.after_us <= now_us]
     return list(_courses(events, model, begun))
 
 
-def unacted(events: Sequence[Recorded], model: Model, now_us: int) -> list[Course]:
+def unacted(events: Sequence[Recorded], model: Model, now_us: int, taken: Taken = play) -> list[Course]:
     """The courses from the beginning of each month that no action is near: none as long before, and none until the end."""
     rule = model.policy.actions
-    actions = [event.occurred_us for event in events if isinstance(event.data, Action)]
+    actions = [event.occurred_us for event in events if taken(event) is not None]
     begun = []
     for month in range(month_of(events[0].occurred_us) + 1, month_of(now_us - rule.after_us) + 1):
         at_us = month_start(month)

@@ -246,6 +246,21 @@ class LeaksPolicy(Section, frozen=True):
     rush_hours: Weight
 
 
+class AcquisitionPolicy(Section, frozen=True):
+    near_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
+    far_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
+    first_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
+    active_days: Annotated[int, msgspec.Meta(ge=1)]
+    quick_hours: Positive
+    relationships_min: Annotated[int, msgspec.Meta(ge=2)]
+    histories_max: Annotated[int, msgspec.Meta(ge=1)]
+    between_points: Positive
+    spread_points: Positive
+    spread_relationships: Positive
+    worth_points: Weight
+    surely: OpenShare
+
+
 class TurnPolicy(Section, frozen=True):
     odds: Annotated[float, msgspec.Meta(gt=1)]
     prior_events: Positive
@@ -426,6 +441,7 @@ class Policy(Section, frozen=True):
     reputation: ReputationPolicy
     supply: SupplyPolicy
     leaks: LeaksPolicy
+    acquisition: AcquisitionPolicy
     turn: TurnPolicy
     phase: PhasePolicy
     alerts: AlertsPolicy

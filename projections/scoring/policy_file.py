@@ -170,6 +170,10 @@ def _toml(value: Any, before: str) -> str:  # noqa: ANN401  # whatever a policy 
 def _contradictions(policy: Policy) -> Iterator[str]:
     if not 1 <= len(policy.version) <= VERSION_MAX:
         yield f"its version has {len(policy.version)} characters, expected 1 to {VERSION_MAX}"
+    begin = policy.acquisition
+    if not begin.first_days <= begin.near_days < begin.far_days:
+        days = f"first_days {begin.first_days}, near_days {begin.near_days} and far_days {begin.far_days}"
+        yield f"acquisition: {days} must rise in this order"
     for kind in Standings.__struct_fields__:
         dimensions, rule = getattr(policy, kind), getattr(policy.standing, kind)
         total = sum(getattr(dimensions, name).weight for name in dimensions.__struct_fields__)

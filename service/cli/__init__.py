@@ -35,6 +35,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Decide": {
         "alerts": ("alerts:alerts", "What somebody should see to: list, ack, assign, snooze, resolve."),
         "actions": ("actions:actions", "What was done, and whether it worked beside similar relationships."),
+        "acquisition": ("acquisition:acquisition", "What brings good relationships, and what to do; ranked."),
         "deal": ("deal:deal", "A proposed deal, judged from both sides before it is signed."),
     },
     "Prove": {

@@ -1,0 +1,126 @@
+"""Who began how: every relationship as the view tells it for one horizon, and the families of cohorts it parts them into."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from statistics import quantiles
+from typing import Any, Literal, NamedTuple
+
+from projections.acquisition.beginnings import EPOCH_DAY, Row, acquisition
+from projections.moments import Moments
+from projections.queries import Reader
+from projections.scoring.policy import Policy
+from schemas.errors import SettingsError
+
+By = Literal["channel", "segment", "incentive", "first"]
+BYS: tuple[By, ...] = ("channel", "segment", "incentive", "first")
+ABSENT = {"delivery": "none in the first days", "complaint": "none in the first days", "purchase": "none in the first days"}
+"""Experiences whose absence is one too."""
+EXPERIENCES = {
+    "customer": ("purchase", "delivery", "complaint", "answer", "payment"),
+    "partner": ("delivery", "complaint", "quote", "answer", "rate", "payment"),
+}
+SIZES = 3  # groups of purchases by size
+SIZES_MIN = 12  # first purchases in one currency before they are parted by size
+
+
+class Began(NamedTuple):
+    """One relationship, as the view tells it for one horizon."""
+
+    kind: str
+    begun_day: int
+    won: Mapping[str, str | None]
+    firsts: Mapping[str, str | None]
+    purchase: tuple[str, float] | None  # currency, amount
+    quality: float | None
+    active: bool
+    value: float | None
+    cost: float
+    currency: str | None
+    basis: str | None
+
+
+class Family(NamedTuple):
+    """Cohorts that are told side by side: all that one question parts."""
+
+    by: By
+    experience: str | None
+    members: Mapping[str | None, Sequence[Began]]
+
+
+def horizon(days: int | None, policy: Policy) -> int:
+    """The horizon asked for, by default the later one.
+
+    Raises:
+        SettingsError: the policy has no such horizon.
+    """
+    rule = policy.acquisition
+    if days not in (None, rule.near_days, rule.far_days):
+        raise SettingsError(f"no horizon of {days} days: the policy has {rule.near_days} and {rule.far_days}")
+    return rule.far_days if days is None else days
+
+
+def beginnings(reader: Reader, moments: Moments, horizon_days: int) -> list[Began]:
+    """Every relationship that has begun."""
+    policy = reader.policy_at(moments)
+    which = "near" if horizon_days == policy.acquisition.near_days else "far"
+    names = [name for name in Row.__struct_fields__ if not name.startswith(("near_", "far_", "relationship"))]
+    figures = [f"{which}_{name}" for name in ("quality", "active", "value", "cost")]
+    return [
+        _began(dict(zip([*names, *figures], row, strict=False)), which)
+        for row in reader.columns(acquisition(policy), [*names, *figures], moments)
+    ]
+
+
+def _began(row: Mapping[str, Any], which: str) -> Began:
+    amount, currency = row["first_purchase"], row["first_purchase_currency"]
+    return Began(
+        row["kind"],
+        date.fromisoformat(row["begun_on"]).toordinal() - EPOCH_DAY,
+        {name: row[name] for name in ("channel", "segment", "incentive")},
+        {name: row[f"first_{name}"] for name in ("delivery", "complaint", "answer", "payment", "quote", "rate")},
+        None if amount is None else (currency, amount),
+        row[f"{which}_quality"],
+        bool(row[f"{which}_active"]),
+        row[f"{which}_value"],
+        row[f"{which}_cost"],
+        row["currency"],
+        row["basis"],
+    )
+
+
+def families(those: Sequence[Began], old: Sequence[Began], kind: str, by: By) -> Iterable[Family]:
+    """The families of one question. ``old``: those of them that are old enough to be judged."""
+    if by != "first":
+        found = defaultdict[str | None, list[Began]](list)
+        for one in those:
+            name = one.won[by]
+            found["none" if name is None and by == "incentive" else name].append(one)
+        yield Family(by, None, found)
+        return
+    for experience in EXPERIENCES[kind]:
+        told = _sizes(those, old) if experience == "purchase" else [(one.firsts[experience], one) for one in those]
+        found = defaultdict[str | None, list[Began]](list)
+        for word, one in told:
+            if (name := ABSENT.get(experience) if word is None else word) is not None:
+                found[name].append(one)
+        yield Family(by, experience, found)
+
+
+def _sizes(those: Sequence[Began], old: Sequence[Began]) -> list[tuple[str | None, Began]]:
+    """First purchases by size: thirds of those in the same currency that are old enough to be judged."""
+    amounts = defaultdict[str, list[float]](list)
+    for one in old:
+        if one.purchase is not None:
+            amounts[one.purchase[0]].append(one.purchase[1])
+    bounds = {currency: quantiles(known, n=SIZES, method="inclusive") for currency, known in amounts.items() if len(known) >= SIZES_MIN}
+    found: list[tuple[str | None, Began]] = []
+    for one in those:
+        if one.purchase is None:
+            found.append((None, one))
+        elif one.purchase[0] in bounds:
+            low, high = bounds[one.purchase[0]]
+            names = (f"to {low:,.0f}", f"{low:,.0f} to {high:,.0f}", f"above {high:,.0f}")
+            found.append((f"{names[bisect_left((low, high), one.purchase[1])]} {one.purchase[0]}", one))
+    return found

@@ -1,0 +1,117 @@
+"""The answer from the view is that of a fold from the ledger, on both stores; and it says what to do."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from projections.acquisition.answer import Answer, answer
+from projections.acquisition.began import BYS, beginnings
+from projections.moments import Moments
+from schemas import catalogue as c
+from schemas import cloudevents
+from schemas.errors import SettingsError
+from schemas.identity import identity
+from schemas.touchpoint import Recorded, Touchpoint, moment
+from service.sample.generator import generate
+from tests.projections.chains import Place
+from tests.projections.events import DAY, NOW, POLICY, SEED, happened, sample
+from tests.projections.houses import House, Storeless
+
+FAR, NEAR = POLICY.acquisition.far_days, POLICY.acquisition.near_days
+
+
+@cache
+def touchpoints() -> tuple[Touchpoint, ...]:
+    """Those of a fifth of the sample."""
+    return tuple(one for one in generate(SEED, NOW) if identity(one.subject, "")[0] % 5 == 0)
+
+
+@pytest.fixture
+def house(place: Place) -> Iterator[House]:
+    house = House(place.parent if not isinstance(place, str) else place)
+    house.append(touchpoints())
+    yield house
+    house.close()
+
+
+def told(found: Answer) -> object:
+    """Without what is of this moment alone."""
+    return found.cohorts, found.incentives, [one.text for one in found.proposals if one.what not in ("rate", "leak")]
+
+
+def test_the_view_and_a_fold_from_the_ledger_give_the_same_answer_on_both_stores(house: House) -> None:
+    for kind in ("customer", "partner"):
+        now = answer(house.reader, Moments(NOW), kind)
+        assert told(now) == told(answer(house.reader, Moments(NOW, as_of_us=NOW, known_us=NOW), kind))
+        assert {one.by for one in now.cohorts} == set(BYS)
+        assert any(one.relationships > 5 for one in now.cohorts)
+
+
+def test_rates_and_leaks_of_partners_are_ranked_with_the_rest(house: House) -> None:
+    found = answer(house.reader, Moments(NOW), "partner").proposals
+    assert {"rate", "leak"} <= {one.what for one in found}
+    assert [one.rank for one in found] == list(range(1, len(found) + 1))
+    money = [one.saving is not None for one in found]
+    assert money == sorted(money, reverse=True)
+    assert all(one.relationship and one.currency for one in found if one.saving is not None)
+    past = answer(house.reader, Moments(NOW, as_of_us=NOW), "partner").proposals
+    assert not {"rate", "leak"} & {one.what for one in past}
+
+
+def test_as_of_tells_who_was_old_enough_then() -> None:
+    events = [event for relationship in sorted(sample())[::4] for event in sample()[relationship]]
+    then = NOW - 400 * DAY
+    reader = Storeless([event for event in events if event.occurred_us <= then])
+    for days in (NEAR, FAR):
+        began = beginnings(reader, Moments(then), days)
+        assert max(one.begun_day for one in began) <= then // DAY
+    early, late = (answer(reader, Moments(then), "customer", by="segment", horizon_days=days).cohorts for days in (NEAR, FAR))
+    assert sum(one.young for one in early) < sum(one.young for one in late)
+    assert sum(one.relationships + one.young + one.unknown for one in early) == sum(
+        one.relationships + one.young + one.unknown for one in late
+    )
+
+
+def test_a_horizon_the_policy_does_not_have_is_refused() -> None:
+    with pytest.raises(SettingsError, match="no horizon of 30 days: the policy has 90 and 180"):
+        answer(Storeless([]), Moments(NOW), "customer", horizon_days=30)
+
+
+def test_nothing_known_is_no_cohort_and_no_proposal() -> None:
+    found = answer(Storeless([]), Moments(NOW), "customer")
+    assert (found.cohorts, found.incentives, found.proposals) == ((), (), ())
+
+
+@pytest.fixture
+def rebates(tmp_path: Path) -> Iterator[House]:
+    """Partners alike but for a rebate that half of them gave, after which they deliver in time."""
+    house = House(tmp_path)
+    made = []
+    for number in range(24):
+        to = f"partner/p{number}"
+        for step in range(40):
+            days_ago = 400 - step * 8
+            good = number % 2 and days_ago < 200
+            at = moment(NOW - days_ago * DAY)
+            late = timedelta(days=0 if good or (step + number) % 3 == 0 else 4)
+            made.append(happened(c.Delivery(f"d{number}.{step}", "them", at - late, at), days_ago, relationship=to))
+        if number % 2:
+            made.append(happened(c.Incentive(f"i{number}", "them", "rebate"), 200.5, relationship=to))
+    house.append([_touchpoint(event) for event in sorted(made, key=lambda event: event.occurred_us)])
+    yield house
+    house.close()
+
+
+def _touchpoint(event: Recorded) -> Touchpoint:
+    assert event.data is not None
+    return cloudevents.touchpoint(event.source, event.id, event.type, event.relationship, event.occurred_us, event.data)
+
+
+def test_an_incentive_after_which_it_went_better_than_with_similar_partners_is_proposed(rebates: House) -> None:
+    found = answer(rebates.reader, Moments(NOW), "partner", by="incentive")
+    (effect,) = found.incentives
+    assert (effect.play, effect.verdict, effect.cases) == ("rebate, from them", "better", 12)
+    assert any(one.text.startswith("agree on rebate, from them with more partners: better than similar ones") for one in found.proposals)
