@@ -86,13 +86,12 @@ def count(book: Book, event: Recorded, told: Told, policy: Policy) -> None:
     stream = book.streams.get(told.cause)
     if stream is None:
         stream = book.streams[told.cause] = Stream()
-    cause = f"again:{told.cause}"
     if not told.failed:
         if stream.height > 0.0:
             stream.height = max(0.0, stream.height + log((1.0 - rule.poor) / (1.0 - rule.accepted)))
             if stream.height == 0.0:
                 stream.evidence = []
-                settle(book, rule, cause, event.occurred_us, "better again")
+                settle(book, rule, f"again:{told.cause}", event.occurred_us, "better again")
         return
     if stream.height == 0.0:
         stream.since_us = event.occurred_us
@@ -102,6 +101,6 @@ def count(book: Book, event: Recorded, told: Told, policy: Policy) -> None:
         severity: Severity = "high" if stream.height >= rule.height_max * rule.limit else "medium"
         more = " or more" if len(stream.evidence) == EVIDENCE_KEPT else ""
         text = f"{told.words} again: {len(stream.evidence)} times{more} since {on(stream.since_us)}"
-        raise_(book, rule, event, Cause(told.kind, cause, severity, text), evidence=stream.evidence[:-1])
+        raise_(book, rule, event, Cause(told.kind, f"again:{told.cause}", severity, text), evidence=stream.evidence[:-1])
         if told.kind in ("late_again", "wrong_again"):
             terms.at_risk(book, event, told.words, policy)

@@ -34,7 +34,7 @@ STATES: tuple[AlertState, ...] = get_args(AlertState)
 ID_DIGITS = 10  # hexadecimal: a million alerts share one with a chance of a half
 
 
-class Watch(msgspec.Struct, array_like=True):
+class Watch(msgspec.Struct, array_like=True, gc=False):
     """Something that becomes part of the alert of ``cause`` at ``due_us``, the end of a UTC day, unless it is settled before.
 
     late: the ledger heard of it when that was past, so it is history. position: of the event it rests on.
@@ -49,14 +49,14 @@ class Watch(msgspec.Struct, array_like=True):
     position: int
 
 
-class Part(msgspec.Struct, array_like=True):
+class Part(msgspec.Struct, array_like=True, gc=False):
     """One thing that keeps an alert open: a complaint among several, or all there is of it."""
 
     severity: Severity
     text: str
 
 
-class Alert(msgspec.Struct, array_like=True):
+class Alert(msgspec.Struct, array_like=True, gc=False):
     """One cause, raised once, for as long as it lasts.
 
     evidence: positions of the events that speak for it, the newest last. opened_us: when its cause came true. last_us: when it was last
@@ -87,7 +87,7 @@ class Alert(msgspec.Struct, array_like=True):
     delivered: list[str] = []
 
 
-class Stream(msgspec.Struct, array_like=True):
+class Stream(msgspec.Struct, array_like=True, gc=False):
     """A cumulative sum (Page 1954). ``since_us``: when it last left 0, ``evidence``: what raised it since."""
 
     height: float = 0.0
@@ -95,7 +95,7 @@ class Stream(msgspec.Struct, array_like=True):
     evidence: list[int] = []
 
 
-class Rhythm(msgspec.Struct, array_like=True):
+class Rhythm(msgspec.Struct, array_like=True, gc=False):
     """The own rhythm of a customer. Days are counted from 1970 UTC.
 
     gaps, days: gaps between purchases and the days they took, faded by the number of purchases since. height: of the sum.
@@ -113,7 +113,7 @@ class Rhythm(msgspec.Struct, array_like=True):
     amounts: float = 0.0
 
 
-class Book(msgspec.Struct, array_like=True):
+class Book(msgspec.Struct, array_like=True, gc=False):
     """All that is remembered of one relationship.
 
     watches: by part. alerts: by cause, those whose cause still stands, resolved by somebody or not. past: the newest ended ones.

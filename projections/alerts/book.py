@@ -45,8 +45,12 @@ def watch(book: Book, policy: AlertsPolicy, event: Recorded, cause: Cause, due_u
     due_us = -(-due_us // DAY_US) * DAY_US
     late = event.recorded_us - due_us > policy.historical_us
     part = cause.part or cause.name
-    book.watches[part] = Watch(cause.kind, cause.name, due_us, late, cause.severity, cause.text, event.position)
-    _next(book)
+    replaced = part in book.watches
+    book.watches[part] = new = Watch(cause.kind, cause.name, due_us, late, cause.severity, cause.text, event.position)
+    if replaced:
+        _next(book)
+    else:
+        _expect(book, new)
 
 
 def settle(book: Book, policy: AlertsPolicy, part: str, at_us: int, why: str) -> None:
@@ -72,7 +76,9 @@ def stands(book: Book, part: str) -> bool:
 
 def pass_time(book: Book, policy: AlertsPolicy, recorded_us: int, occurred_us: int) -> None:
     """Let time pass up to an event: raise what came due before it, end what lapsed."""
-    seen_us = book.seen_us = max(book.seen_us, occurred_us)
+    seen_us = book.seen_us
+    if occurred_us > seen_us:
+        seen_us = book.seen_us = occurred_us
     if (book.next_us is not None and book.next_us <= recorded_us) or (book.next_late_us is not None and book.next_late_us <= seen_us):
         due = [item for item in book.watches.items() if item[1].due_us <= (seen_us if item[1].late else recorded_us)]
         for part, one in sorted(due, key=lambda item: (item[1].due_us, item[0])):
@@ -104,7 +110,8 @@ def remember(ended: dict[str, int], key: str, at_us: int) -> None:
 
 def _lapse(book: Book, policy: AlertsPolicy, until_us: int) -> None:
     """End what nothing confirmed for so long that it is no longer news."""
-    for alert in [one for one in book.alerts.values() if not one.lasts and until_us - one.last_us >= policy.lapse_us]:
+    before_us = until_us - policy.lapse_us
+    for alert in [one for one in book.alerts.values() if one.last_us <= before_us and not one.lasts]:
         _end(book, policy, alert, alert.last_us + policy.lapse_us, "lapsed")
 
 
@@ -141,6 +148,16 @@ def _end(book: Book, policy: AlertsPolicy, alert: Alert, at_us: int, how: str) -
 
 
 def _next(book: Book) -> None:
-    watches = book.watches.values()
-    book.next_us = min((one.due_us for one in watches if not one.late), default=None)
-    book.next_late_us = min((one.due_us for one in watches if one.late), default=None)
+    """Find the first of the watches anew."""
+    book.next_us = book.next_late_us = None
+    for one in book.watches.values():
+        _expect(book, one)
+
+
+def _expect(book: Book, one: Watch) -> None:
+    """Note when a watch is due, where it is the first."""
+    if one.late:
+        if book.next_late_us is None or one.due_us < book.next_late_us:
+            book.next_late_us = one.due_us
+    elif book.next_us is None or one.due_us < book.next_us:
+        book.next_us = one.due_us

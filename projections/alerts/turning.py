@@ -6,13 +6,16 @@ turned; the day it did is when the sum last left 0. Only what comes while the su
 decline is not taken for the usual.
 """
 
+from collections.abc import Mapping
+from functools import partial
 from math import log
 
 from projections.alerts.alert import Book, Stream, on
 from projections.alerts.book import EVIDENCE_KEPT, Cause, raise_, settle
 from projections.scoring.evidence import Evidence
-from projections.scoring.models import Model
-from schemas.catalogue import Complaint, PromiseSettled
+from projections.scoring.models import Model, Source
+from projections.scoring.policy import Policy
+from schemas.catalogue import By, Complaint, PromiseSettled
 from schemas.touchpoint import Recorded
 
 STREAM = "quality"
@@ -21,29 +24,44 @@ PRIOR = 4.0  # events of evidence the peers' share is worth
 STEP_MAX = 3.0  # of the limit in one event at most a third: no single touchpoint turns a relationship
 
 
-def heard(book: Book, event: Recorded, model: Model) -> None:
+def sources(model: Model) -> Mapping[type, tuple[Source, ...]]:
+    """What speaks for or against a relationship here, by type of data; a complaint of the side that the relationship is about does."""
+    simple = {
+        type_: tuple(source for number, _, source in told if model.names[number] not in SKIPPED) for type_, told in model.simple.items()
+    }
+    complaint = partial(_complaint, "them" if model.kind == "customer" else "us")
+    return {**simple, Complaint: (complaint,), PromiseSettled: (_promise,)}
+
+
+def heard(book: Book, event: Recorded, sources: tuple[Source, ...], policy: Policy) -> None:
     """Add what one touchpoint says."""
-    data, policy = event.data, model.policy
     good = bad = 0.0
-    for number, _, source in model.simple.get(type(data), ()):
-        if model.names[number] not in SKIPPED and (found := source(data, policy)) is not None:
+    for source in sources:
+        found = source(event.data, policy)
+        if found is not None:
             good, bad = good + found.plus, bad + found.minus
-    if isinstance(data, Complaint):
-        if (data.by == "them") == (model.kind == "customer"):
-            bad += policy.severity.of[data.severity]
-    elif isinstance(data, PromiseSettled):
-        told = {"kept": Evidence(policy.promise.kept_weight, 0.0), "broken": Evidence(0.0, policy.promise.broken_weight)}
-        found = told.get(data.status, Evidence(0.0, 0.0))
-        good, bad = good + found.plus, bad + found.minus
     if good or bad:
-        _add(book, event, good, bad, model)
+        _add(book, event, good, bad, policy)
 
 
-def _add(book: Book, event: Recorded, good: float, bad: float, model: Model) -> None:
-    rule = model.policy.alerts
+def _complaint(by: By, data: Complaint, policy: Policy) -> Evidence | None:
+    return Evidence(0.0, policy.severity.of[data.severity]) if data.by == by else None
+
+
+def _promise(data: PromiseSettled, policy: Policy) -> Evidence | None:
+    if data.status == "kept":
+        return Evidence(policy.promise.kept_weight, 0.0)
+    return Evidence(0.0, policy.promise.broken_weight) if data.status == "broken" else None
+
+
+def _add(book: Book, event: Recorded, good: float, bad: float, policy: Policy) -> None:
+    rule = policy.alerts
     stream = book.streams.get(STREAM)
     if stream is None:
         stream = book.streams[STREAM] = Stream()
+    if bad == 0.0 and stream.height == 0.0:  # the most usual: good things while nothing turns
+        book.good += good
+        return
     usual = (book.bad + PRIOR * rule.usual_bad) / (book.good + book.bad + PRIOR)
     usual = min(max(usual, rule.usual_bad / 2.0), 1.0 - 2.0 * rule.turned_by)
     worse = usual + rule.turned_by

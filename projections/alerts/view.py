@@ -4,7 +4,7 @@ A row's alerts change by its relationship's events and by time (``book.py``): th
 is published for, so they are the same after a replay, whatever the batches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from projections.alerts import again, care, handling, rhythm, terms, turning
 from projections.alerts.alert import SEVERITIES, Alert, AlertKind, AlertState, Book, Severity
 from projections.alerts.book import at, pass_time
 from projections.projection import Projection
-from projections.scoring.models import Model, models
+from projections.scoring.models import Source, models
 from projections.scoring.policy import Policy
 from schemas import catalogue as c
 from schemas.touchpoint import LEDGER_SUBJECT, Recorded, iso
@@ -73,7 +73,8 @@ def alerts(policy: Policy) -> Projection:
         row=Row,
         state=Book,
         key=_key,
-        fold=partial(_fold, policy, models(policy)),
+        takes=TYPES,
+        fold=partial(_fold, policy, {kind: turning.sources(model) for kind, model in models(policy).items()}),
         publish=partial(_publish, policy),
         ticks=True,  # silence, overdue and ending come with the close of a day
         index=("open", "undelivered"),
@@ -116,6 +117,7 @@ AGAIN: dict[type, Callable[[Any, Any], list[again.Told]]] = {
     c.Information: again.information,
 }
 TYPES = frozenset({*HANDLERS, *AGAIN, c.Feedback, c.Contact, c.Return, c.InvoiceDisputed, c.ContractBreached, c.Incident, type(None)})
+NOTHING: Mapping[type, tuple[Source, ...]] = {}
 OF_THE_LEDGER = frozenset({c.ReputationNoted})
 
 
@@ -126,7 +128,7 @@ def _key(event: Recorded) -> str | None:
     return event.relationship
 
 
-def _fold(policy: Policy, by_kind: dict[str, Model], book: Book | None, event: Recorded) -> Book:
+def _fold(policy: Policy, by_kind: Mapping[str, Mapping[type, tuple[Source, ...]]], book: Book | None, event: Recorded) -> Book:
     if book is None:
         book = Book(event.relationship)
     pass_time(book, policy.alerts, event.recorded_us, event.occurred_us)
@@ -139,9 +141,9 @@ def _fold(policy: Policy, by_kind: dict[str, Model], book: Book | None, event: R
             again.count(book, event, one, policy)
     elif data is None:
         handling.unknown(book, event, policy)
-    model = by_kind.get(event.relationship.partition("/")[0])
-    if model is not None:
-        turning.heard(book, event, model)
+    sources = by_kind.get(event.relationship.partition("/")[0], NOTHING).get(type_)
+    if sources:
+        turning.heard(book, event, sources, policy)
     return book
 
 

@@ -28,6 +28,7 @@ SCHEMA_VERSION = 2  # of the two bookkeeping tables; the views' own versions sta
 BUSY_TIMEOUT_S = 60  # a rebuild compares and swaps under the write lock: seconds at a million rows
 CACHE_KIB = 65_536  # pages of one writer kept in memory
 WAL_KEPT_BYTES = 67_108_864  # what the write-ahead log shrinks back to after a large commit
+WAL_PAGES = 16_384  # (64 MiB) written before they are copied into the file: a commit of many rows is larger than the usual 1,000
 
 
 class FileLock:
@@ -92,6 +93,7 @@ class SqliteStore:
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
             for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"cache_size=-{CACHE_KIB}", f"journal_size_limit={WAL_KEPT_BYTES}"):
                 connection.execute(f"PRAGMA {pragma}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             return SqliteWriter(connection, self._told)
 
     def try_lock(self, purpose: Purpose) -> FileLock | None:
