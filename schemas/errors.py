@@ -3,21 +3,34 @@
 ``ValueError`` is for our own bugs; a ``LedgerError`` is for the world. Its message says what happened, where, and what to do.
 """
 
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 RefusalCode = Literal[
-    "unreadable",  # Kafka could not hand over the record: bad header key, codec or checksum
-    "not_json",  # the value is not UTF-8 JSON
-    "too_large",  # over 256 KiB
-    "too_deep",  # nested over 32 levels
-    "bad_envelope",  # a CloudEvents attribute is missing or wrong
-    "bad_subject",  # not customer/<key> or partner/<key>
-    "bad_data",  # a known type whose data does not fit the catalogue
-    "time_ahead",  # occurred more than five minutes from now
-    "reserved_type",  # ledger.* is written by the ledger alone
-    "id_reused",  # same source and id as an earlier touchpoint, other content
+    "unreadable",
+    "not_json",
+    "too_large",
+    "too_deep",
+    "bad_envelope",
+    "bad_subject",
+    "bad_data",
+    "time_ahead",
+    "reserved_type",
+    "id_reused",
 ]
-REFUSAL_CODES: tuple[str, ...] = get_args(RefusalCode)
+REFUSALS: dict[RefusalCode, str] = {
+    "unreadable": "Kafka could not hand over the record: a header key that is no text, a codec, a checksum. Look at its producer.",
+    "not_json": "The value is not UTF-8 JSON.",
+    "too_large": "It has more than 256 KiB. Send a reference to what is large instead.",
+    "too_deep": "It is nested over 32 levels.",
+    "bad_envelope": "An attribute of CloudEvents is missing or wrong.",
+    "bad_subject": "The subject is not `customer/<key>` or `partner/<key>`.",
+    "bad_data": "The type is known, and its data does not fit the catalogue.",
+    "time_ahead": "It happened more than five minutes from now. Set the clock of whoever sends it.",
+    "reserved_type": "Types `ledger.*` are written by the ledger alone.",
+    "id_reused": "An earlier touchpoint has this source and id, and other content. Give a new one a new id; correct an old one.",
+}
+"""What each means, in the order they are checked."""
+REFUSAL_CODES: tuple[str, ...] = tuple(REFUSALS)
 
 
 class LedgerError(Exception):

@@ -18,9 +18,10 @@ import consumers
 import ledger
 import projections
 import schemas
+import service
 from projections.registry import projections as all_projections
 from projections.scoring.policy_file import shipped
-from schemas.errors import REFUSAL_CODES, LedgerError, RefusedError
+from schemas.errors import REFUSALS, LedgerError
 from service.settings import VARIABLES
 
 WIDTH = 100  # characters of help
@@ -90,32 +91,36 @@ def _settings() -> str:
 
 def _errors() -> str:
     rows = [f"| `{one.code}` | {_first_paragraph(one)} |" for one in sorted(_error_classes(), key=lambda one: one.code)]
-    codes = [f"| `{code}` |" for code in REFUSAL_CODES]
-    told = "A message that cannot become a touchpoint is kept as a dead letter with one of these codes, in the order they are checked."
+    codes = [f"| `{code}` | {meaning} |" for code, meaning in REFUSALS.items()]
+    told = (
+        "A message that cannot become a touchpoint is kept as a dead letter with one of these codes, in the order they are checked. "
+        "`rledger deadletters show` says what is wrong with it, `rledger deadletters replay` takes it corrected."
+    )
     head = ["# Errors\n", MADE, "Codes are permanent.\n", "| code | what it means, and what to do |", "| --- | --- |"]
-    return "\n".join([*head, *rows, "", "## Refusals\n", f"{told}\n", "| code |", "| --- |", *codes, ""])
+    return "\n".join([*head, *rows, "", "## Refusals\n", f"{told}\n", "| code | what is wrong |", "| --- | --- |", *codes, ""])
 
 
 def _error_classes() -> set[type[LedgerError]]:
-    for package in (schemas, ledger, projections, consumers):
+    for package in (schemas, ledger, projections, consumers, service):
         _import_all(package)
     found: set[type[LedgerError]] = set()
     waiting = [LedgerError]
     while waiting:
         for one in waiting.pop().__subclasses__():
             waiting.append(one)
-            if one is not RefusedError and "code" in vars(one):
+            if "code" in vars(one):
                 found.add(one)
     return found
 
 
 def _import_all(package: ModuleType) -> None:
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
+        if not module.name.endswith(".__main__"):
+            importlib.import_module(module.name)
 
 
 def _first_paragraph(one: type) -> str:
-    return " ".join((inspect.getdoc(one) or "").split("\n\n")[0].split())
+    return " ".join((inspect.getdoc(one) or "").split("\n\n")[0].split()).replace("``", "`")
 
 
 def _views() -> str:

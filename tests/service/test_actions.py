@@ -21,8 +21,8 @@ def test_every_play_of_the_sample_is_compared_with_similar_relationships(sampled
     assert "delivery plan" in told
 
 
-def test_without_actions_it_says_so(rledger: Rledger) -> None:
+def test_without_actions_it_says_so(either: Rledger) -> None:
     event = '{"specversion":"1.0","id":"1","source":"s","type":"relationship.feedback.v1","subject":"customer/a",'
-    rledger("append", "-", stdin=event + '"time":"2026-01-01T00:00:00Z","data":{"scale":"nps","value":9}}\n')
-    assert rledger("actions").stdout == "no action was taken long enough ago\n"
-    assert rledger.json("actions") == []
+    either("append", "-", stdin=event + '"time":"2026-01-01T00:00:00Z","data":{"scale":"nps","value":9}}\n')
+    assert either("actions").stdout == "no action was taken long enough ago\n"
+    assert either.json("actions") == []

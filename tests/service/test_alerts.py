@@ -49,11 +49,11 @@ def late_delivery(number: int, days_ago: float, relationship: str = ACME, id_: s
 
 
 @pytest.fixture
-def alerted(rledger: Rledger) -> Rledger:
+def alerted(either: Rledger) -> Rledger:
     """With one alert: our deliveries to a customer are late again."""
-    rledger.environ |= {"RLEDGER_ACTOR": "ada"}
-    rledger("append", "-", stdin=late_delivery(1, 1.0) + late_delivery(2, 0.5))
-    return rledger
+    either.environ |= {"RLEDGER_ACTOR": "ada"}
+    either("append", "-", stdin=late_delivery(1, 1.0) + late_delivery(2, 0.5))
+    return either
 
 
 def only(rledger: Rledger, *options: str) -> dict[str, object]:

@@ -41,19 +41,19 @@ def table(rledger: Rledger) -> dict[str, tuple[str, float | None]]:
     return {relationship: (standing, quality) for relationship, standing, quality in rows}
 
 
-def test_a_policy_is_adopted_by_somebody_for_a_reason_and_shown_with_both(rledger: Rledger, harsh: str) -> None:
-    rledger("append", "-", stdin=purchase(1))
-    rledger.environ["RLEDGER_ACTOR"] = "ada"
-    assert adopted(rledger, harsh)["position"] == 2
-    (found,) = rledger.json("policy", "show")
+def test_a_policy_is_adopted_by_somebody_for_a_reason_and_shown_with_both(either: Rledger, harsh: str) -> None:
+    either("append", "-", stdin=purchase(1))
+    either.environ["RLEDGER_ACTOR"] = "ada"
+    assert adopted(either, harsh)["position"] == 2
+    (found,) = either.json("policy", "show")
     assert (found["version"], found["by"], found["reason"], found["position"]) == ("harsh", "ada", "to see", 2)
     assert found["numbers"]["customer.trust.weight"] == 0.15
-    assert rledger("policy", "show").stdout == text()
-    assert rledger("policy", "show", "--shipped").stdout == shipped_text()
-    assert [(one["version"], one["by"]) for one in rledger.json("policy", "history")] == [("harsh", "ada"), (shipped().version, None)]
-    assert "harsh" in rledger("policy", "history").stdout
-    assert "policy" in rledger("doctor").stdout
-    assert "harsh, adopted" in rledger("doctor").stdout
+    assert either("policy", "show").stdout == text()
+    assert either("policy", "show", "--shipped").stdout == shipped_text()
+    assert [(one["version"], one["by"]) for one in either.json("policy", "history")] == [("harsh", "ada"), (shipped().version, None)]
+    assert "harsh" in either("policy", "history").stdout
+    assert "policy" in either("doctor").stdout
+    assert "harsh, adopted" in either("doctor").stdout
 
 
 def test_adopting_what_is_in_force_changes_nothing(rledger: Rledger, harsh: str) -> None:
@@ -135,17 +135,17 @@ def test_what_is_simulated_is_what_adopting_does(rledger: Rledger, sampled: Rled
     assert table(rledger) == {row["relationship"]: (row["standing_after"], row["quality_after"]) for row in rows}
 
 
-def test_a_question_follows_an_adoption_and_the_past_does_not(rledger: Rledger, harsh: str) -> None:
-    rledger("append", "-", stdin=purchase(1))
-    before = rledger.json("explain", "customer/acme")[0]
-    moment = eventually(lambda: rledger.json("show", "customer/acme")[0]["as_of"])
-    adopted(rledger, harsh)
-    after = rledger.json("explain", "customer/acme")[0]
+def test_a_question_follows_an_adoption_and_the_past_does_not(either: Rledger, harsh: str) -> None:
+    either("append", "-", stdin=purchase(1))
+    before = either.json("explain", "customer/acme")[0]
+    moment = eventually(lambda: either.json("show", "customer/acme")[0]["as_of"])
+    adopted(either, harsh)
+    after = either.json("explain", "customer/acme")[0]
     assert (before["policy"], after["policy"]) == (shipped().version, "harsh")
     assert after["base"] != before["base"]
-    assert rledger.json("explain", "customer/acme", "--as-of", moment)[0]["policy"] == shipped().version
-    assert rledger.json("show", "customer/acme", "--known-at", moment)[0]["quality"] == pytest.approx(before["quality"], abs=0.05)
-    assert rledger.json("policy", "show", "--as-of", moment)[0]["version"] == shipped().version
+    assert either.json("explain", "customer/acme", "--as-of", moment)[0]["policy"] == shipped().version
+    assert either.json("show", "customer/acme", "--known-at", moment)[0]["quality"] == pytest.approx(before["quality"], abs=0.05)
+    assert either.json("policy", "show", "--as-of", moment)[0]["version"] == shipped().version
 
 
 def test_a_worker_follows_an_adoption_by_itself_and_goes_on(rledger: Rledger, harsh: str, tmp_path: Path) -> None:

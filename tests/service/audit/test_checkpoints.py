@@ -31,6 +31,13 @@ def filled(rledger: Rledger) -> Rledger:
     return rledger
 
 
+@pytest.fixture
+def filled_either(either: Rledger) -> Rledger:
+    """The same, on each store."""
+    fill(either, 1, 10)
+    return either
+
+
 def fill(rledger: Rledger, start: int, count: int) -> None:
     assert rledger("append", "-", stdin="".join(purchase(number) for number in range(start, start + count))).returncode == 0
 
@@ -65,41 +72,41 @@ def tamper(rledger: Rledger, statements: str) -> None:
     store.close()
 
 
-def test_a_checkpoint_is_a_note_signed_by_the_key_that_the_log_adopted(filled: Rledger) -> None:
-    note = Note.parse(said(filled, "checkpoint").encode())
-    vkey = VerifierKey.parse(said(filled, "checkpoint", "--vkey").strip())
+def test_a_checkpoint_is_a_note_signed_by_the_key_that_the_log_adopted(filled_either: Rledger) -> None:
+    note = Note.parse(said(filled_either, "checkpoint").encode())
+    vkey = VerifierKey.parse(said(filled_either, "checkpoint", "--vkey").strip())
     signed = Checkpoint.parse(note.text)
     assert signed.size == 11
     assert Trust(signed.origin, (vkey,)).open(note.encode()).checkpoint == signed
-    (adopted,) = filled.json("keys", "list")
+    (adopted,) = filled_either.json("keys", "list")
     assert (adopted["vkey"], adopted["position"], adopted["here"], adopted["replaced_at"]) == (str(vkey), 11, True, None)
-    (key,) = (data(filled) / "keys").glob("*.key")
+    (key,) = (data(filled_either) / "keys").glob("*.key")
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert said(filled, "checkpoint").encode() == note.encode()  # nothing came: nothing new to sign
+    assert said(filled_either, "checkpoint").encode() == note.encode()  # nothing came: nothing new to sign
 
 
-def test_an_event_is_proven_to_whoever_has_only_the_files(filled: Rledger, tmp_path: Path) -> None:
-    vkey = said(filled, "checkpoint", "--vkey").strip()
+def test_an_event_is_proven_to_whoever_has_only_the_files(filled_either: Rledger, tmp_path: Path) -> None:
+    vkey = said(filled_either, "checkpoint", "--vkey").strip()
     for position in (1, 7, 11):
-        assert said(filled, "prove", str(position), "--output", str(tmp_path)).split() == [
+        assert said(filled_either, "prove", str(position), "--output", str(tmp_path)).split() == [
             str(tmp_path / f"{position}.tlog-proof"),
             str(tmp_path / f"{position}.leaf"),
         ]
         assert f"position {position}:" in verified(
             "bundle", tmp_path / f"{position}.tlog-proof", tmp_path / f"{position}.leaf", "--vkey", vkey
         )
-    assert "there is no event at position 99" in refused(filled, "prove", "99")
+    assert "there is no event at position 99" in refused(filled_either, "prove", "99")
 
 
-def test_growth_since_a_checkpoint_is_proven(filled: Rledger, tmp_path: Path) -> None:
+def test_growth_since_a_checkpoint_is_proven(filled_either: Rledger, tmp_path: Path) -> None:
     old = tmp_path / "old"
-    old.write_text(said(filled, "checkpoint"))
-    fill(filled, 100, 700)
-    said(filled, "checkpoint")
-    (tmp_path / "proof").write_text(said(filled, "prove", "--from", str(old)))
-    vkey = said(filled, "checkpoint", "--vkey").strip()
+    old.write_text(said(filled_either, "checkpoint"))
+    fill(filled_either, 100, 700)
+    said(filled_either, "checkpoint")
+    (tmp_path / "proof").write_text(said(filled_either, "prove", "--from", str(old)))
+    vkey = said(filled_either, "checkpoint", "--vkey").strip()
     assert "nothing before position 12 changed" in verified("consistency", old, tmp_path / "proof", "--vkey", vkey)
-    assert "711 hashes in tiles" in verified("tiles", data(filled) / "tiles", "--vkey", vkey)
+    assert "711 hashes in tiles" in verified("tiles", data(filled_either) / "tiles", "--vkey", vkey)
 
 
 def test_a_log_that_was_altered_gets_no_signature_and_no_proof(filled: Rledger) -> None:
@@ -122,19 +129,19 @@ def test_a_shorter_log_gets_no_signature(filled: Rledger) -> None:
     assert not list((data(filled) / "keys").glob("*.signed.new"))
 
 
-def test_a_rotation_is_signed_by_both_keys_and_ends_the_old_one(filled: Rledger, tmp_path: Path) -> None:
-    filled.environ["RLEDGER_ACTOR"] = "ada"
-    old_vkey = said(filled, "checkpoint", "--vkey").strip()
-    said(filled, "checkpoint")
-    new_vkey = filled.json("keys", "rotate", "--why", "yearly")[0]["vkey"]
-    assert len(list((data(filled) / "keys").glob("*.key"))) == 1
-    said(filled, "prove", "5", "--output", str(tmp_path))
+def test_a_rotation_is_signed_by_both_keys_and_ends_the_old_one(filled_either: Rledger, tmp_path: Path) -> None:
+    filled_either.environ["RLEDGER_ACTOR"] = "ada"
+    old_vkey = said(filled_either, "checkpoint", "--vkey").strip()
+    said(filled_either, "checkpoint")
+    new_vkey = filled_either.json("keys", "rotate", "--why", "yearly")[0]["vkey"]
+    assert len(list((data(filled_either) / "keys").glob("*.key"))) == 1
+    said(filled_either, "prove", "5", "--output", str(tmp_path))
     for vkey in (old_vkey, new_vkey):
         verified("bundle", tmp_path / "5.tlog-proof", tmp_path / "5.leaf", "--vkey", vkey)
-    first, second = filled.json("keys", "list")
+    first, second = filled_either.json("keys", "list")
     assert (first["vkey"], first["here"], second["vkey"], second["actor"], second["reason"]) == (old_vkey, False, new_vkey, "ada", "yearly")
-    fill(filled, 100, 1)
-    note = Note.parse(said(filled, "checkpoint").encode())
+    fill(filled_either, 100, 1)
+    note = Note.parse(said(filled_either, "checkpoint").encode())
     assert [signature.key_id.hex() for signature in note.signatures] == [new_vkey.split("+")[1]]
 
 
@@ -150,30 +157,30 @@ def test_a_key_that_is_gone_or_open_to_others_signs_nothing(filled: Rledger) -> 
     said(filled, "checkpoint")
 
 
-def test_a_witness_cosigns_what_grew_and_refuses_what_did_not(filled: Rledger, tmp_path: Path) -> None:
+def test_a_witness_cosigns_what_grew_and_refuses_what_did_not(filled_either: Rledger, tmp_path: Path) -> None:
     state = str(tmp_path / "audit.witness")
-    witness = said(filled, "witness", "new", state, "--name", "witness.example/audit").strip()
+    witness = said(filled_either, "witness", "new", state, "--name", "witness.example/audit").strip()
     assert VerifierKey.parse(witness).kind == WITNESS
-    first = said(filled, "prove", "--from", "0")
-    assert "does not know the log" in refused(filled, "witness", "cosign", state, stdin=first)
-    vkey = said(filled, "checkpoint", "--vkey").strip()
-    said(filled, "witness", "trust", state, vkey)
-    line = said(filled, "witness", "cosign", state, stdin=first)
+    first = said(filled_either, "prove", "--from", "0")
+    assert "does not know the log" in refused(filled_either, "witness", "cosign", state, stdin=first)
+    vkey = said(filled_either, "checkpoint", "--vkey").strip()
+    said(filled_either, "witness", "trust", state, vkey)
+    line = said(filled_either, "witness", "cosign", state, stdin=first)
     cosigned = tmp_path / "cosigned"
-    cosigned.write_text(said(filled, "checkpoint", "--cosignature", "-", "--witness", witness, stdin=line))
-    (tmp_path / "proof").write_text(said(filled, "prove", "--from", str(cosigned)))
+    cosigned.write_text(said(filled_either, "checkpoint", "--cosignature", "-", "--witness", witness, stdin=line))
+    (tmp_path / "proof").write_text(said(filled_either, "prove", "--from", str(cosigned)))
     trust = ("--vkey", vkey, "--witness", witness)
     assert "cosigned by witness.example/audit" in verified("consistency", cosigned, tmp_path / "proof", *trust)
-    assert filled.json("witness", "list", state) == [{"origin": vkey.split("+")[0], "size": 11}]
-    assert "not 11, which this witness saw" in refused(filled, "witness", "cosign", state, stdin=first)
-    fill(filled, 100, 20)
-    said(filled, "checkpoint")
-    grown = said(filled, "prove", "--from", "11")
-    assert "did not sign" in refused(filled, "checkpoint", "--cosignature", "-", "--witness", witness, stdin="")
+    assert filled_either.json("witness", "list", state) == [{"origin": vkey.split("+")[0], "size": 11}]
+    assert "not 11, which this witness saw" in refused(filled_either, "witness", "cosign", state, stdin=first)
+    fill(filled_either, 100, 20)
+    said(filled_either, "checkpoint")
+    grown = said(filled_either, "prove", "--from", "11")
+    assert "did not sign" in refused(filled_either, "checkpoint", "--cosignature", "-", "--witness", witness, stdin="")
     forged = grown.replace(grown.split("\n")[1], first.split("\n")[4])
-    assert "not proven to continue" in refused(filled, "witness", "cosign", state, stdin=forged)
-    said(filled, "witness", "cosign", state, stdin=grown)
-    assert filled.json("witness", "list", state)[0]["size"] == 31
+    assert "not proven to continue" in refused(filled_either, "witness", "cosign", state, stdin=forged)
+    said(filled_either, "witness", "cosign", state, stdin=grown)
+    assert filled_either.json("witness", "list", state)[0]["size"] == 31
 
 
 LOW_ORDER = b"\x01" + bytes(31)  # y = 1: the point that is its own multiple
