@@ -2,7 +2,7 @@
 
 A transaction locks the head row first, so commits follow each other in the order of their positions, whoever makes them. Events go in
 by binary COPY. A commit that was cut off is looked up, and made again where it is not found. All SQL of the PostgreSQL store
-is here and in ``postgres_schema.py``.
+is here, in ``postgres_append.py`` and in ``postgres_schema.py``.
 """
 
 import contextlib
@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import LiteralString
 
 import eventsourcing.persistence
 import psycopg
@@ -19,10 +18,11 @@ from eventsourcing.postgres import PostgresProcessRecorder
 from psycopg.rows import tuple_row
 
 from ledger import letters, postgres_copies
+from ledger import postgres_append as append
 from ledger import postgres_schema as schema
 from ledger.check import Findings
 from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
-from ledger.plan import Known, Outcome, Plan, Request, Row, plan
+from ledger.plan import Outcome, Plan, Request, Row, plan
 from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
@@ -32,7 +32,6 @@ from schemas.touchpoint import Stored
 RETRY_S = 30.0  # how long an append tries to get through to the server
 PAUSE_S = 0.2  # between two tries
 POLL_S = 1.0  # how long a waiting reader trusts to be notified: a notification may be lost with its connection
-CHANNEL: LiteralString = "stored_events"  # the channel that eventsourcing's subscriptions listen on
 
 
 class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
@@ -79,18 +78,12 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         while True:
             try:
                 writer = self._writer = self._writer or connect(self._conninfo)
-                with writer.cursor(binary=True) as cursor:
-                    cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-                    cursor.execute("SELECT position, recorded_us, frontier FROM ledger.ledger_head FOR UPDATE")
-                    (head,) = cursor
-                    if unsure is not None and _stands(cursor, unsure):
-                        cursor.execute("ROLLBACK")
-                        return unsure.outcomes
-                    made = plan(requests, _known(cursor, requests, head), now_us=self._clock())
-                    _write(cursor, made)
-                    unsure = made
-                    cursor.execute("COMMIT")
-                    return made.outcomes
+                known = append.look_up(writer, requests)
+                if unsure is not None and append.stands(writer, unsure):
+                    writer.execute("ROLLBACK")
+                    return unsure.outcomes
+                unsure = made = plan(requests, known, now_us=self._clock())
+                append.write(writer, made)
             except psycopg.Error:
                 if self._rolled_back() or time.monotonic() > deadline:
                     raise
@@ -98,6 +91,8 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             except BaseException:
                 self._rolled_back()
                 raise
+            else:
+                return made.outcomes
 
     def _rolled_back(self) -> bool:
         """Whether the connection is ready for the next transaction; if not, it is given up, and the next one makes its own."""
@@ -125,7 +120,8 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
     def load(self, rows: Sequence[Row], tree: Frontier) -> None:
         with self._changing() as cursor:
             postgres_copies.expect_end(cursor, rows[0][0] - 1)
-            _write(cursor, Plan(rows[-1][4], tree, list(rows)))
+            append.write_events(cursor, Plan(rows[-1][4], tree, list(rows)))
+            cursor.execute("NOTIFY " + append.CHANNEL)
 
     def put_besides(self, rows: Iterable[Beside]) -> None:
         with self._changing() as cursor:
@@ -182,7 +178,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     def next_offsets(self, streams: Sequence[str]) -> dict[str, int]:
         with self._reading() as cursor:
-            return _offsets(cursor, streams)
+            return dict(cursor.execute(append.OFFSETS, (list(streams),)).fetchall())
 
     def streams(self, prefix: str) -> dict[str, int]:
         with self._reading() as cursor:
@@ -234,7 +230,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         try:
             if self._listener is None:
                 self._listener = connect(self._conninfo)
-                self._listener.execute("LISTEN " + CHANNEL)
+                self._listener.execute("LISTEN " + append.CHANNEL)
                 return  # what was committed before has not been heard: look again first
             for _ in self._listener.notifies(timeout=timeout_s, stop_after=1):
                 pass
@@ -308,78 +304,3 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             yield
         except (psycopg.Error, eventsourcing.persistence.PersistenceError) as error:
             raise told(self.place, error) or error from error
-
-
-def _known(cursor: Cursor, requests: Sequence[Request], head: tuple[int, int, bytes]) -> Known:
-    position, recorded_us, frontier = head
-    identities = [identity for request in requests for identity in request.identities]
-    relationships = list({touchpoint.subject for request in requests for touchpoint in request.touchpoints})
-    streams = list({delivered.stream for request in requests for delivered in request.delivered})
-    numbers = [request.replays for request in requests if request.replays is not None]
-    cursor.execute("SELECT identity, notification_id, state FROM ledger.stored_events WHERE identity = ANY(%s)", (identities,))
-    firsts = {identity: (first, event) for identity, first, event in cursor}
-    cursor.execute(
-        "SELECT name, (SELECT max(originator_version) FROM ledger.stored_events WHERE originator_id = name)"
-        " FROM unnest(%s::text[]) AS name",
-        (relationships,),
-    )
-    versions = {relationship: version or 0 for relationship, version in cursor}
-    cursor.execute("SELECT number, replayed_position FROM ledger.dead_letters WHERE number = ANY(%s)", (numbers,))
-    replayed: dict[int, int | None] = dict(cursor.fetchall())
-    return Known(position, recorded_us, Frontier.decode(frontier), firsts, versions, _offsets(cursor, streams), replayed)
-
-
-def _offsets(cursor: Cursor, streams: Sequence[str]) -> dict[str, int]:
-    cursor.execute("SELECT application_name, notification_id FROM ledger.tracking WHERE application_name = ANY(%s)", (list(streams),))
-    return dict(cursor.fetchall())
-
-
-def _write(cursor: Cursor, made: Plan) -> None:
-    if made.rows:
-        # First the head: events are accepted only at positions it has reserved.
-        head = (made.rows[-1][0], made.recorded_us, made.tree.encode(), made.tree.root())
-        cursor.execute("UPDATE ledger.ledger_head SET position = %s, recorded_us = %s, frontier = %s, root = %s", head)
-        with cursor.copy(
-            "COPY ledger.stored_events (notification_id, originator_id, originator_version, topic, recorded_us, state, identity)"
-            " FROM STDIN (FORMAT BINARY)"
-        ) as copy:
-            copy.set_types(["bigint", "text", "bigint", "text", "bigint", "bytea", "bytea"])
-            for row in made.rows:
-                copy.write_row(row)
-        cursor.execute("NOTIFY " + CHANNEL)
-    for stream, offset in made.offsets.items():
-        cursor.execute(
-            "INSERT INTO ledger.tracking VALUES (%s, %s)"
-            " ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id",
-            (stream, offset),
-        )
-    for letter in made.letters:
-        cursor.execute(
-            "INSERT INTO ledger.dead_letters SELECT coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s"
-            " FROM ledger.dead_letters ON CONFLICT (mark) DO NOTHING",
-            [postgres_copies.without_nul(column) for column in letters.to_row(letter, made.recorded_us)],
-        )
-    for number, position in made.replayed.items():
-        cursor.execute(
-            "UPDATE ledger.dead_letters SET replayed_us = %s, replayed_position = %s WHERE number = %s",
-            (made.recorded_us, position, number),
-        )
-
-
-def _stands(cursor: Cursor, made: Plan) -> bool:
-    """Whether ``made`` was committed. It is all there or nothing of it, so one trace is proof."""
-    if made.rows:
-        position, *_, identity = made.rows[-1]
-        cursor.execute(
-            "SELECT FROM ledger.stored_events WHERE notification_id = %s AND identity = %s AND recorded_us = %s",
-            (position, identity, made.recorded_us),
-        )
-    elif made.letters:
-        letter = made.letters[-1]
-        cursor.execute(
-            "SELECT FROM ledger.dead_letters WHERE recorded_us = %s AND origin = %s AND body IS NOT DISTINCT FROM %s",
-            (made.recorded_us, letter.origin, letter.body),
-        )
-    else:
-        return bool(made.offsets) and _offsets(cursor, list(made.offsets)) == made.offsets
-    return cursor.fetchone() is not None

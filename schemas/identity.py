@@ -12,10 +12,12 @@ import msgspec
 
 from schemas.touchpoint import microseconds
 
+IDENTITY_BYTES = 16
+
 
 def identity(source: str, id_: str) -> bytes:
-    """Identify a touchpoint in 16 bytes: the first half of the SHA-256 of source, NUL, id (which contain no NUL)."""
-    return hashlib.sha256(f"{source}\0{id_}".encode()).digest()[:16]
+    """Identify a touchpoint in ``IDENTITY_BYTES``: the first half of the SHA-256 of source, NUL, id (which contain no NUL)."""
+    return hashlib.sha256(f"{source}\0{id_}".encode()).digest()[:IDENTITY_BYTES]
 
 
 class _Named(msgspec.Struct, gc=False):

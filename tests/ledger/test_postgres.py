@@ -12,6 +12,7 @@ import pytest
 
 import ledger.postgres as ledger_postgres
 import ledger.postgres_connections as connections
+from ledger import postgres_append
 from ledger.interface import Appended, Delivered
 from ledger.ledger import Ledger
 from schemas.errors import OvertakenError, SettingsError, StoreNewerError, StoreUnavailableError
@@ -47,7 +48,8 @@ def lose_commit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 return execute(self, query, *arguments, **options)
             monkeypatch.setattr(psycopg.Cursor, "execute", execute)
             if done:
-                execute(self, query)
+                with self.connection.pipeline():  # sent with what waits in the one around it, and answered
+                    execute(self, query)
             self.connection.close()
             meanwhile()
             raise psycopg.OperationalError("server closed the connection unexpectedly")
@@ -136,7 +138,7 @@ def test_a_reader_that_is_never_notified_looks_by_itself(
     ledger: Ledger, open_ledger: Callable[[], Ledger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ledger.wait(0, 0.01) is False  # it listens now
-    monkeypatch.setattr(ledger_postgres, "CHANNEL", "elsewhere")  # and hears nothing, as behind a pooler that shares sessions
+    monkeypatch.setattr(postgres_append, "CHANNEL", "elsewhere")  # and hears nothing, as behind a pooler that shares sessions
     other = open_ledger()
     with ThreadPoolExecutor(1) as pool:
         for position in range(3):
