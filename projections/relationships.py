@@ -21,7 +21,7 @@ from schemas.catalogue import RESERVED_PREFIX
 from schemas.touchpoint import Recorded, iso
 
 
-class Assessed(msgspec.Struct, frozen=True):
+class Assessed(msgspec.Struct, frozen=True, gc=False):
     """A relationship at a moment: figures, trend, standing and money. ``figures`` are None where nothing is known of it."""
 
     figures: Figures | None
@@ -32,7 +32,7 @@ class Assessed(msgspec.Struct, frozen=True):
     open_complaints: int
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """The table's columns. Moments are ISO 8601 UTC; quality and its bounds 0-100, levels 0-1; null where nothing is known."""
 
     relationship: str

@@ -137,8 +137,9 @@ def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: 
 
 def _text(alert: Alert) -> str:
     """The gravest of its parts, the oldest of these, and how many there are beside."""
-    first, *others = sorted(alert.parts.values(), key=lambda one: -GRAVITY[one.severity])
-    return f"{first.text}, and {len(others)} more" if others else first.text
+    first = max(alert.parts.values(), key=lambda one: GRAVITY[one.severity])
+    others = len(alert.parts) - 1
+    return f"{first.text}, and {others} more" if others else first.text
 
 
 def _end(book: Book, policy: AlertsPolicy, alert: Alert, at_us: int, how: str) -> None:

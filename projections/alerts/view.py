@@ -20,7 +20,7 @@ from schemas import catalogue as c
 from schemas.touchpoint import LEDGER_SUBJECT, Recorded, iso
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """One alert. ``*_at`` are ISO 8601 UTC, ``evidence`` positions in the ledger.
 
     state: ``closed`` its cause is over, ``lapsed`` nothing confirmed it for long, ``resolved`` somebody dealt with it.
@@ -50,7 +50,7 @@ class Told(msgspec.Struct, frozen=True):
     delivered: tuple[str, ...]
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """The table's columns. ``open``: alerts whose cause stands and that nobody resolved; ``worst``: the severity of the gravest of them.
 
     undelivered: of these, those to deliver: no history, not delivered anywhere, and young. alerts: the newest first.

@@ -75,7 +75,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     last_us: int = -(2**62)
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """The table's columns: events of evidence, faded to the moment the row was evaluated at.
 
     level: how our conduct stands with this relationship, 0-100, the policy's prior included. evidence: all of it, for and against.
@@ -170,11 +170,12 @@ def _fold(policy: Policy, state: State | None, event: Recorded) -> State:
 
 def _publish(policy: Policy, state: State, moment_us: int) -> Row:
     rule = policy.reputation
-    sums = state.sums.copy()
+    sums = state.sums.copy() if state.cases else state.sums
     for case in state.cases.values():
         sums.tell(case, max(moment_us, state.last_us), state.kind, policy)
     fade = faded(moment_us, rule.half_life_us)
-    amounts = [max(0.0, round(amount * fade, DIGITS)) for amount in sums.topics]  # what was made good may leave the last bits of a float
+    # most are 0; what was made good may leave the last bits of a float
+    amounts = [max(0.0, round(amount * fade, DIGITS)) if amount else 0.0 for amount in sums.topics]
     good, bad = sum(amounts[::2]), sum(amounts[1::2])
     return Row(
         relationship=state.relationship,

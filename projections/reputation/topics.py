@@ -7,8 +7,6 @@ mood of contacts are in it too: they are how our conduct is seen, and nothing to
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-import msgspec
-
 from projections.scoring import responsiveness, satisfaction, trust
 from projections.scoring.cases import Case, ComplaintCase, NegotiationCase, PromiseCase
 from projections.scoring.cases.case import Item
@@ -90,5 +88,5 @@ def told(case: Case, moment_us: int, kind: str, policy: Policy) -> Iterator[tupl
 def _complaint(case: ComplaintCase, item: Item, policy: Policy) -> Iterator[tuple[int, Item]]:
     """A complaint costs something even when it is settled at once and to their content; all beyond is how it was handled."""
     spared = min(item.minus, policy.severity.of[case.severity] * (1.0 - policy.complaint.recovered_satisfied))
-    yield NUMBERS["complaints"], msgspec.structs.replace(item, minus=spared)
-    yield NUMBERS["handling"], msgspec.structs.replace(item, minus=item.minus - spared)
+    for topic, minus in (("complaints", spared), ("handling", item.minus - spared)):
+        yield NUMBERS[topic], Item(item.dimension, item.at_us, item.since_us, item.plus, minus, item.ours, item.by)

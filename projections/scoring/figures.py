@@ -9,6 +9,7 @@ the same prior. It holds for a relationship whose truth stands still; where it m
 that of the Beta distribution with the mean and variance of the weighted sum of the levels' distributions.
 """
 
+from functools import cached_property
 from math import exp2
 
 import msgspec
@@ -21,7 +22,7 @@ from projections.scoring.state import SLOT_BITS, SLOTS, State
 STEADY = 2.0  # weights over squared weights of evidence that came steadily; a pile of old evidence alone would be worth as much as when new
 
 
-class Total(msgspec.Struct):
+class Total(msgspec.Struct, gc=False):
     """The evidence of one dimension, faded to the moment.
 
     minus_ours: the part of ``minus`` that is our own conduct. squares: all of it, faded twice.
@@ -33,7 +34,7 @@ class Total(msgspec.Struct):
     squares: float = 0.0
 
 
-class Purchases(msgspec.Struct, frozen=True):
+class Purchases(msgspec.Struct, frozen=True, gc=False):
     """What the purchase model says. ``count``: days with a purchase, each faded by its age; ``events`` of evidence they are."""
 
     count: float
@@ -41,14 +42,14 @@ class Purchases(msgspec.Struct, frozen=True):
     events: float
 
 
-class Totals(msgspec.Struct):
+class Totals(msgspec.Struct, gc=False):
     """The evidence of all dimensions, in the model's order."""
 
     dimensions: list[Total]
     purchases: Purchases | None = None
 
 
-class Level(msgspec.Struct, frozen=True):
+class Level(msgspec.Struct, frozen=True, gc=False):
     """One dimension. ``level`` 0-1; ``evidence`` in events, 0 where nothing is known; ``events`` the prior's included.
 
     Where it truly lies is a Beta distribution with mean ``centre`` that is worth ``worth`` events.
@@ -66,17 +67,35 @@ class Level(msgspec.Struct, frozen=True):
         return min(low, self.level), max(high, self.level)
 
 
-class Figures(msgspec.Struct, frozen=True):
-    """All figures of a relationship at a moment. ``quality`` and its bounds 0-100; ``evidence`` in events, of the dimensions that weigh."""
+class Figures(msgspec.Struct, frozen=True, dict=True):
+    """All figures of a relationship at a moment. ``quality`` and its bounds 0-100; ``evidence`` in events, of the dimensions that weigh.
+
+    centre, worth: of the Beta distribution of quality, as of a ``Level``. The bounds, the central interval of probability ``mass``, are
+    the dearest of all figures: they are worked out when they are asked for.
+    """
 
     moment_us: int
     levels: tuple[Level, ...]
     quality: float
-    low: float
-    high: float
+    centre: float
+    worth: float
+    mass: float
     evidence: float
     lost: float  # points below what the relationship would have without anything that speaks against it
     lost_ours: float  # of these, by our own conduct
+
+    @property
+    def low(self) -> float:
+        return self._bounds[0]
+
+    @property
+    def high(self) -> float:
+        return self._bounds[1]
+
+    @cached_property
+    def _bounds(self) -> tuple[float, float]:
+        low, high = beta_interval(self.centre, self.worth, self.mass)
+        return min(self.quality, 100.0 * low), max(self.quality, 100.0 * high)
 
 
 def totals(state: State, model: Model, moment_us: int) -> Totals:
@@ -167,14 +186,16 @@ def _mixed(plus: float, said: float, bought: Purchases) -> tuple[float, float]:
 def levels(evidence: Totals, model: Model) -> tuple[Level, ...]:
     """The levels of all dimensions, in the model's order."""
     return tuple(
-        level(total, evidence.purchases if name == "commitment" else None, number, model)
-        for number, (name, total) in enumerate(zip(model.names, evidence.dimensions, strict=True))
+        [
+            level(total, evidence.purchases if name == "commitment" else None, number, model)
+            for number, (name, total) in enumerate(zip(model.names, evidence.dimensions, strict=True))
+        ]
     )
 
 
 def quality(found: tuple[Level, ...], model: Model) -> float:
     """The weighted mean of the levels, 0-100."""
-    return 100.0 * sum(dimension.weight * one.level for dimension, one in zip(model.dimensions, found, strict=True))
+    return 100.0 * sum([dimension.weight * one.level for dimension, one in zip(model.dimensions, found, strict=True)])
 
 
 def figures(state: State, model: Model, moment_us: int) -> Figures:
@@ -192,5 +213,5 @@ def figures(state: State, model: Model, moment_us: int) -> Figures:
         lost_ours += share * max(0.0, total.minus_ours)
         if weight:
             known += one.evidence
-    low, high = beta_interval(middle, middle * (1.0 - middle) / variance - 1.0, model.policy.model.interval_mass)
-    return Figures(moment_us, found, mean, min(mean, 100.0 * low), max(mean, 100.0 * high), known, lost, lost_ours)
+    worth = middle * (1.0 - middle) / variance - 1.0
+    return Figures(moment_us, found, mean, middle, worth, model.policy.model.interval_mass, known, lost, lost_ours)

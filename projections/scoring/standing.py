@@ -25,7 +25,7 @@ MAIN_WEIGHT = 0.2  # dimensions of this share of quality or more are what the re
 ORDER = {"exit": 0, "repair": 1, "keep": 2, "grow": 3}
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why: the rule's name, the figure it looked at, the threshold it was held against, and both in a sentence."""
 
     rule: str
@@ -34,7 +34,7 @@ class Reason(msgspec.Struct, frozen=True):
     text: str
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What the standing looks at beside the figures.
 
     trend: points, None where nothing was known then. open_conflict: events of evidence in complaints that have stood open for long.
@@ -58,10 +58,9 @@ def classify(now: Figures, facts: Facts, model: Model, then: Figures | None = No
     unproven = _unproven(now, then, policy)
     if unproven is not None:
         return "unproven", (unproven,)
-    exit_below = _lean(policy.exit, None if then is None else then.high, policy)
     repair_below = _lean(policy.repair, None if then is None else then.quality, policy)
     steady = now.quality if then is None else (now.quality + then.quality) / 2.0
-    harm = _harm(now, facts, model, exit_below)
+    harm = _harm(now, then, facts, model)
     if harm is not None and now.evidence >= policy.exit_evidence_min:
         if facts.actions and (facts.trend is None or facts.trend < policy.margin):
             tried = _reason("repair_tried", facts.actions, 1, "repair was tried {figure:.0f} times and quality has not risen")
@@ -101,8 +100,10 @@ def classify(now: Figures, facts: Facts, model: Model, then: Figures | None = No
 
 def _unproven(now: Figures, then: Figures | None, policy: StandingPolicy) -> Reason | None:
     """Why too little is known: now, and at a stretch also then; who was known stays so until clearly more has faded."""
-    known = then is not None and _too_little(then, policy, 1.0) is None
-    return _too_little(now, policy, KNOWN_LEAN if known else 1.0)
+    too_little = _too_little(now, policy, 1.0)
+    if too_little is None or then is None or _too_little(then, policy, 1.0) is not None:
+        return too_little
+    return _too_little(now, policy, KNOWN_LEAN)
 
 
 def _too_little(found: Figures, policy: StandingPolicy, lean: float) -> Reason | None:
@@ -116,15 +117,17 @@ def _too_little(found: Figures, policy: StandingPolicy, lean: float) -> Reason |
     return None
 
 
-def _harm(now: Figures, facts: Facts, model: Model, exit_below: float) -> Reason | None:
+def _harm(now: Figures, then: Figures | None, facts: Facts, model: Model) -> Reason | None:
     """What makes a relationship harmful: money, the whole interval, or one of its main dimensions beyond hope."""
     policy = model.standing
     if facts.net_loss is not None and facts.net_loss > policy.net_loss:
         text = "what they bring is less than what serving them costs, with probability {figure:.2f}, above {threshold:.2f}"
         return _reason("net_loss", facts.net_loss, policy.net_loss, text)
-    if now.high < exit_below:
-        text = "the whole interval is poor: quality is at most {figure:.1f}, below {threshold:.1f}"
-        return _reason("poor", now.high, exit_below, text)
+    if now.high < policy.exit + policy.margin:  # else nothing of then can make it poor, and its interval need not be worked out
+        exit_below = _lean(policy.exit, None if then is None else then.high, policy)
+        if now.high < exit_below:
+            text = "the whole interval is poor: quality is at most {figure:.1f}, below {threshold:.1f}"
+            return _reason("poor", now.high, exit_below, text)
     for name, dimension, one in zip(model.names, model.dimensions, now.levels, strict=True):
         high = _at_most(one)
         if dimension.weight >= MAIN_WEIGHT and high < policy.hopeless:

@@ -18,7 +18,7 @@ from schemas.catalogue import Money, OrderPlaced, Purchase, SignedMoney
 from schemas.touchpoint import Recorded
 
 
-class Worth(msgspec.Struct, frozen=True):
+class Worth(msgspec.Struct, frozen=True, gc=False):
     """Money, faded with the policy's value half-life, in the currency with most touchpoints.
 
     ``basis``: ``margin`` where every purchase told its margin, ``revenue`` of a customer otherwise, ``spend`` with a partner.
