@@ -104,5 +104,5 @@ class Beside(msgspec.Struct, frozen=True):
     row: dict[str, Any]
 
 
-Take = Callable[[Beside], None]
+Take = Callable[[Beside], object]
 """Takes one row after the other."""

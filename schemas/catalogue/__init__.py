@@ -55,6 +55,7 @@ from schemas.catalogue.own import (
     PolicyAdopted,
     Replayed,
     ReputationNoted,
+    Restored,
     SigningKeyAdopted,
     SubjectErased,
     TouchpointRef,
@@ -152,6 +153,7 @@ _TYPES: tuple[tuple[str, Shape, tuple[Kind, ...]], ...] = (
     ("ledger.reputation-noted.v1", ReputationNoted, _NONE),
     ("ledger.exported.v1", Exported, _NONE),
     ("ledger.replayed.v1", Replayed, _NONE),
+    ("ledger.restored.v1", Restored, _NONE),
 )
 
 CATALOGUE: dict[str, CatalogueEntry] = {
@@ -218,6 +220,7 @@ __all__ = [
     "Replayed",
     "ReputationNoted",
     "RequestAnswered",
+    "Restored",
     "Return",
     "Severity",
     "SignedMoney",

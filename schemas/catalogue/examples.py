@@ -149,5 +149,11 @@ EXAMPLES: dict[type[Data], dict[str, Any]] = {
     own.ExitProposed: {"proposed": True, "quality": 31.5, "reasons": ["the whole interval is poor"], "policy": "2026.1"},
     own.ReputationNoted: {"day": "2026-03-02", "level": 81.4, "low": 78.0, "high": 84.5, "policy": "2026.1"},
     own.Exported: {"format": "parquet", "events": 5000, "first_position": 1, "last_position": 5000, "reason": "yearly audit"},
+    own.Restored: {
+        "events": 24000,
+        "signed": 25000,
+        "checkpoint": "ledger.example/sales\n25000\nqXpFRswb+cCtZRdv8tTU50wiAcz6lNu2CrjMrAPOUh0=\n",
+        "reason": "the disk was lost; Kafka delivers the rest again",
+    },
     own.Replayed: {"view": "relationships", "size": 25653, "as_of": "2026-04-30T23:59:59Z", "known_at": "2026-05-01T23:59:59Z"},
 }

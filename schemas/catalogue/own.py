@@ -132,6 +132,15 @@ class ReputationNoted(Data, frozen=True):
     policy: Annotated[Label | None, doc("version of the policy it rests on")] = None
 
 
+class Restored(Data, frozen=True):
+    """The ledger was restored from a backup older than what was signed: events were lost. The envelope's ``actor`` is who decided it."""
+
+    events: Annotated[Count, doc("how many the backup had; this event follows them")]
+    signed: Annotated[Count, doc("how many the newest checkpoint that was known had")]
+    checkpoint: Annotated[str, doc("that checkpoint, which this log does not continue")]
+    reason: str | None = None
+
+
 class Exported(Data, frozen=True):
     """Events left the ledger in files. The envelope's ``actor`` is who took them."""
 

@@ -80,15 +80,15 @@ class Keys:
 
     def is_here(self, vkey: VerifierKey) -> bool:
         """Whether the private part of ``vkey`` is a file here."""
-        return self._path(vkey).exists()
+        return self.path(vkey).exists()
 
     def forget(self, vkey: VerifierKey) -> None:
         """Remove the private part of a key that signs no more."""
-        self._path(vkey).unlink(missing_ok=True)
+        self.path(vkey).unlink(missing_ok=True)
 
     def _adopt(self, old: VerifierKey | None, reason: str, now_us: int) -> Signer:
         signer = Signer(self._ledger.tree().origin, secrets.token_bytes(SEED_BYTES))
-        path = self._path(signer.key)
+        path = self.path(signer.key)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(signer.reveal() + "\n")
@@ -104,7 +104,7 @@ class Keys:
         return signer
 
     def _read(self, vkey: VerifierKey) -> Signer:
-        path = self._path(vkey)
+        path = self.path(vkey)
         try:
             if stat.S_IMODE(path.stat().st_mode) & 0o077:
                 raise KeyMissingError(f"others can read {path}, so its signatures prove nothing: chmod 600, then `rledger keys rotate`")
@@ -118,5 +118,6 @@ class Keys:
             raise KeyMissingError(f"{path} holds another key, {signer.key}: restore the file from its backup")
         return signer
 
-    def _path(self, vkey: VerifierKey) -> Path:
+    def path(self, vkey: VerifierKey) -> Path:
+        """The file of its private part."""
         return self.folder / f"{vkey.id.hex()}.key"

@@ -50,6 +50,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "policy": ("policy:policy", "The numbers behind every score: show, check, diff, adopt, simulate."),
         "calibrate": ("calibrate:calibrate", "Fit the policy to this ledger, test it out of sample, propose one."),
         "doctor": ("care:doctor", "Check everything, and say what to do."),
+        "backup": ("copies:backup", "The ledger to a folder while it is used; again, and it adds what is new."),
         "restore": ("copies:restore", "An empty ledger made of a copy: verified, then the same events and root."),
         "deadletters": ("letters:deadletters", "What was refused: list, show, correct and replay."),
         "rebuild": ("care:rebuild", "Make a view anew beside the old one, compare, swap."),

@@ -1,6 +1,6 @@
 """A whole copy of a log, read back: an export or a backup. Nothing in it is believed until hashes lead to what was signed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,15 @@ Told = Callable[[int, int], None]
 """Told the events read so far, and how many there are."""
 
 
+class Verified(msgspec.Struct):
+    """A copy that is what it should be: its checkpoint, the tree and the moment (microseconds UTC) it ends with, and roots asked for."""
+
+    opened: Opened
+    tree: Frontier
+    last_us: int
+    roots: dict[int, bytes]
+
+
 class WholeCopy:
     """The copy in ``folder``.
 
@@ -50,12 +59,13 @@ class WholeCopy:
         if starts != expected or at != told.events + 1 or not 0 < told.size <= told.events:
             raise CopyDamagedError(f"{folder / manifests.NAME} names files that do not follow each other: it was altered")
 
-    def verify(self, vkeys: Sequence[VerifierKey], told: Told) -> Opened:
+    def verify(self, vkeys: Sequence[VerifierKey], told: Told, sizes: Collection[int] = ()) -> Verified:
         """Read everything once, and hold it against the hashes, the tree, and the signed checkpoint.
 
         Args:
             vkeys: who may have signed it; none: the keys that its own log adopted, which a forger could have made.
             told: how far it is.
+            sizes: of trees whose roots are asked for.
 
         Raises:
             CopyDamagedError: a file is missing or altered; the message says which, and where.
@@ -67,29 +77,23 @@ class WholeCopy:
             if one not in told_of.event_files:
                 check_file(self.folder, one)
         keys: list[VerifierKey] = []
-        signed: Frontier | None = None
+        roots: dict[int, bytes] = {}
         tree, versions, last_us = Frontier(), dict[str, int](), 0
         for rows in self.pages():
-            for row in rows:
-                versions[row[1]] = version = versions.get(row[1], 0) + 1
-                if row[2] != version or row[4] < last_us:
-                    raise CopyDamagedError(
-                        f"{self.folder}: position {row[0]:,} does not follow the events in front of it: events were moved"
-                    )
-                last_us = row[4]
-                if row[3] == KEY_ADOPTED:
-                    keys += _adopted(row)
+            last_us = self._in_order(rows, versions, last_us)
+            keys += [key for row in rows if row[3] == KEY_ADOPTED for key in _adopted(row)]
             hashes = [hash_row(*row[:-1]) for row in rows]
-            if tree.size < told_of.size <= tree.size + len(rows):
-                signed = tree.extended(hashes[: told_of.size - tree.size])
+            for size in {told_of.size, *sizes}:
+                if tree.size < size <= tree.size + len(rows):
+                    roots[size] = tree.extended(hashes[: size - tree.size]).root()
             tree = tree.extended(hashes)
             told(tree.size, told_of.events)
         opened = self._checkpoint(vkeys or keys)
-        if signed is None or (signed.size, signed.root()) != (opened.checkpoint.size, opened.checkpoint.root):
+        if opened.checkpoint.size != told_of.size or roots[told_of.size] != opened.checkpoint.root:
             raise UnprovenError(f"the events in {self.folder} are not those that were signed: it was altered, manifest and all")
         if told_of.events_root not in {None, encode_base64(tree.root())}:
             raise CopyDamagedError(f"{self.folder}: the events behind the checkpoint are not those that were written")
-        return opened
+        return Verified(opened, tree, last_us, roots)
 
     def pages(self) -> Iterator[list[Row]]:
         """The events as rows of the store, page by page; positions follow each other.
@@ -112,6 +116,15 @@ class WholeCopy:
     def content(self, file: CopiedFile) -> bytes:
         """The content of a small file."""
         return checked(self.folder, file)
+
+    def _in_order(self, rows: Sequence[Row], versions: dict[str, int], last_us: int) -> int:
+        """Versions follow each other, and moments; returns the last."""
+        for row in rows:
+            versions[row[1]] = version = versions.get(row[1], 0) + 1
+            if row[2] != version or row[4] < last_us:
+                raise CopyDamagedError(f"{self.folder}: position {row[0]:,} does not follow the events in front of it: events were moved")
+            last_us = row[4]
+        return last_us
 
     def _records(self, file: CopiedFile) -> Iterator[Stored]:
         number = -1

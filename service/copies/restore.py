@@ -5,6 +5,7 @@ stands beside them last, so a source is never told to go on behind an event that
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ledger.interface import Beside
 from ledger.ledger import Ledger
@@ -15,12 +16,12 @@ from ledger.proof.merkle import Frontier
 from ledger.scan import scan, trees
 from schemas.errors import NotEmptyError
 from service.copies.besides import decode_beside
-from service.copies.files import checked_lines
+from service.copies.files import checked_lines, write_whole
 from service.copies.reading import Told, WholeCopy
 
 
-def load(ledger: Ledger, copy: WholeCopy, opened: Opened, told: Told) -> Frontier:
-    """Write a copy to an empty ledger, or go on where it was interrupted. Returns: the tree that the ledger has now.
+def load(ledger: Ledger, copy: WholeCopy, opened: Opened, told: Told) -> None:
+    """Write a copy to an empty ledger, or go on where it was interrupted.
 
     ``opened`` is the checkpoint by which the copy was verified; a ledger that knows none of its own keeps it.
 
@@ -47,7 +48,6 @@ def load(ledger: Ledger, copy: WholeCopy, opened: Opened, told: Told) -> Frontie
     recorder.put_besides(_besides(copy))
     if not ledger.checkpoints(newest=1):
         ledger.keep_checkpoint(opened.checkpoint.size, opened.note.encode())
-    return tree
 
 
 def read_again(ledger: Ledger, tree: Frontier, told: Told) -> None:
@@ -65,3 +65,18 @@ def read_again(ledger: Ledger, tree: Frontier, told: Told) -> None:
 def _besides(copy: WholeCopy) -> Iterator[Beside]:
     for file in copy.manifest.files_of("besides"):
         yield from map(decode_beside, checked_lines(copy.folder, file))
+
+
+def put_keys(copy: WholeCopy, opened: Opened, folder: Path, signed: Path) -> int:
+    """Put private keys where they sign, and beside them what was signed last; what is there already stays. Returns: how many were put."""
+    files = copy.manifest.files_of("keys/")
+    put = 0
+    if files:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for file in files:
+        if not (path := folder / Path(file.name).name).exists():
+            write_whole(path, copy.content(file))
+            put += 1
+    if put and not signed.exists():
+        write_whole(signed, opened.note.encode())
+    return put

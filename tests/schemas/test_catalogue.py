@@ -61,6 +61,7 @@ OWN_TYPES = {
     "ledger.reputation-noted.v1",
     "ledger.exported.v1",
     "ledger.replayed.v1",
+    "ledger.restored.v1",
 }
 
 PERSONAL = {
