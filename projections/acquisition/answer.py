@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from projections.acquisition.began import BYS, By, beginnings, horizon
+from projections.acquisition.began import BYS, Began, By, beginnings, horizon
 from projections.acquisition.cohorts import Asked, Cohort, cohorts
 from projections.acquisition.incentives import incentives
 from projections.acquisition.proposals import Proposal, of_cohorts, of_incentives, of_partners, ranked
@@ -13,6 +13,8 @@ from projections.moments import Moments
 from projections.partners.period import period
 from projections.partners.queries import Partners
 from projections.queries import Reader
+
+KINDS = ("customer", "partner")
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -25,29 +27,35 @@ class Answer(msgspec.Struct, frozen=True):
     proposals: tuple[Proposal, ...]
 
 
-def answer(reader: Reader, moments: Moments, kind: str, *, by: By | None = None, horizon_days: int | None = None) -> Answer:
-    """How relationships of a kind turned out by how they began, and what follows.
+def answers(
+    reader: Reader, moments: Moments, kinds: Sequence[str] = KINDS, *, by: By | None = None, horizon_days: int | None = None
+) -> list[Answer]:
+    """How relationships turned out by how they began, and what follows; an answer for each kind.
 
     Rates and leaks of partners are told where nothing but now is asked about: they are of this moment.
 
     Args:
         reader: the ledger and its views.
         moments: the moment asked about.
-        kind: ``customer`` or ``partner``.
+        kinds: of ``customer`` and ``partner``.
         by: one question; None: all of them, and rates and leaks.
         horizon_days: one of the policy's horizons; None: the later one.
 
     Raises:
         SettingsError: the policy has no such horizon.
     """
-    policy = reader.policy_at(moments)
-    days = horizon(horizon_days, policy)
+    days = horizon(horizon_days, reader.policy_at(moments))
     began = beginnings(reader, moments, days)
+    return [_answer(reader, moments, Asked(kind, days, moments.at_us), began, by) for kind in kinds]
+
+
+def _answer(reader: Reader, moments: Moments, asked: Asked, began: Sequence[Began], by: By | None) -> Answer:
+    policy, kind = reader.policy_at(moments), asked.kind
     questions: Sequence[By] = BYS if by is None else (by,)
-    asked = Asked(kind, days, moments.at_us)
     found = [one for question in questions for one in cohorts(began, question, asked, policy)]
-    given = incentives(reader, moments, kind) if "incentive" in questions else []
+    those = (one.relationship for one in began if one.kind == kind)
+    given = incentives(reader, moments, those, kind) if "incentive" in questions else []
     proposals = [*of_cohorts(found, policy.acquisition), *of_incentives(given)]
     if kind == "partner" and by is None and not moments.past:
         proposals += of_partners(Partners(reader, moments.now_us).all(period(None, moments.now_us)))
-    return Answer(kind, days, tuple(found), tuple(given), tuple(ranked(proposals)))
+    return Answer(kind, asked.horizon_days, tuple(found), tuple(given), tuple(ranked(proposals)))

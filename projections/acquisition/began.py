@@ -28,6 +28,7 @@ SIZES_MIN = 12  # first purchases in one currency before they are parted by size
 class Began(NamedTuple):
     """One relationship, as the view tells it for one horizon."""
 
+    relationship: str
     kind: str
     begun_day: int
     won: Mapping[str, str | None]
@@ -65,7 +66,7 @@ def beginnings(reader: Reader, moments: Moments, horizon_days: int) -> list[Bega
     """Every relationship that has begun."""
     policy = reader.policy_at(moments)
     which = "near" if horizon_days == policy.acquisition.near_days else "far"
-    names = [name for name in Row.__struct_fields__ if not name.startswith(("near_", "far_", "relationship"))]
+    names = [name for name in Row.__struct_fields__ if not name.startswith(("near_", "far_"))]
     figures = [f"{which}_{name}" for name in ("quality", "active", "value", "cost")]
     return [
         _began(dict(zip([*names, *figures], row, strict=False)), which)
@@ -76,6 +77,7 @@ def beginnings(reader: Reader, moments: Moments, horizon_days: int) -> list[Bega
 def _began(row: Mapping[str, Any], which: str) -> Began:
     amount, currency = row["first_purchase"], row["first_purchase_currency"]
     return Began(
+        row["relationship"],
         row["kind"],
         date.fromisoformat(row["begun_on"]).toordinal() - EPOCH_DAY,
         {name: row[name] for name in ("channel", "segment", "incentive")},

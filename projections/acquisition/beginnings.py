@@ -124,7 +124,8 @@ def acquisition(policy: Policy) -> Projection:
 
 
 _TYPES = frozenset(entry.struct for entry in c.CATALOGUE.values() if not entry.type.startswith(c.RESERVED_PREFIX))
-_TRADE = (c.Purchase, c.OrderPlaced, c.Delivery, c.Information)
+_TRADE = frozenset((c.Purchase, c.OrderPlaced, c.Delivery, c.Information))
+_MONEY = frozenset((c.Purchase, c.OrderPlaced, c.Incentive))
 
 
 def _key(event: Recorded) -> str | None:
@@ -150,10 +151,11 @@ def _fold(by_kind: dict[str, Model], state: State | None, event: Recorded) -> St
         for name in WON:
             if (word := getattr(data, name)) is not None:
                 _first(state.won, name, Told(mark(event), word))
-    elif isinstance(data, _TRADE):
+    elif type(data) in _TRADE:
         word, bit = divmod(day, scoring.WORD_BITS)
         state.traded[word] = state.traded.get(word, 0) | 1 << bit
-    _pay(state, data, day)
+    if type(data) in _MONEY:
+        _pay(state, data, day)
     if (hours := model.hours.get(type(data))) is not None:
         state.served[day] = state.served.get(day, 0.0) + hours
     teller = FIRSTS[model.kind].get(type(data))

@@ -6,7 +6,8 @@ cohorts (``cohorts.py``). Told from each relationship's touchpoints, of at most 
 by a hash.
 """
 
-from projections.acquisition.beginnings import acquisition
+from collections.abc import Iterable
+
 from projections.acquisition.firsts import named
 from projections.actions.courses import acted, unacted
 from projections.actions.effects import Course, Effect, effects
@@ -18,12 +19,14 @@ from schemas.identity import identity
 from schemas.touchpoint import Recorded
 
 
-def incentives(reader: Reader, moments: Moments, kind: str) -> list[Effect]:
-    """What each form of incentive did, as far as cases and similar relationships tell; those without enough cases last."""
+def incentives(reader: Reader, moments: Moments, relationships: Iterable[str], kind: str) -> list[Effect]:
+    """What each form of incentive did, as far as cases and similar relationships tell; those without enough cases last.
+
+    ``relationships``: all of the kind that had begun.
+    """
     policy = reader.policy_at(moments)
     model = models(policy)[kind]
-    every = (row[0] for row in reader.columns(acquisition(policy), ["relationship"], moments) if row[0].startswith(f"{kind}/"))
-    chosen = sorted(every, key=lambda relationship: identity(relationship, ""))[: policy.acquisition.histories_max]
+    chosen = sorted(relationships, key=lambda relationship: identity(relationship, ""))[: policy.acquisition.histories_max]
     cases: list[Course] = []
     others: list[Course] = []
     for relationship in chosen:

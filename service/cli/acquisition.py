@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from projections.acquisition.answer import Answer, answer
+from projections.acquisition.answer import KINDS, Answer, answers
 from projections.acquisition.began import BYS, By
 from projections.acquisition.cohorts import Cohort
 from projections.acquisition.proposals import Proposal
@@ -23,7 +23,6 @@ from service.reading import open_reader
 ROWS = 10  # proposals of a kind in a table
 TRACK = 12  # cells
 POINTS = 100.0  # quality is 0-100, a track 0-1
-KINDS = ("customer", "partner")
 STYLES = {"better": "green", "worse": "red", "not sure": "yellow", "no difference": "yellow", "not enough cases": "bright_black"}
 SHORT = {"not enough cases": "too few"}
 NOTHING = Text("·", style="bright_black")
@@ -61,7 +60,7 @@ def acquisition(
     """
     asked = Moments(now_us(), as_of_us, known_us)
     with open_reader(configured(), notice=notice) as reader:
-        found = [answer(reader, asked, one, by=by, horizon_days=horizon) for one in ([kind] if kind else KINDS)]
+        found = answers(reader, asked, [kind] if kind else KINDS, by=by, horizon_days=horizon)
     most = ROWS if limit is None and not as_json else limit or None
     if as_json:
         output.json_lines(line for one in found for line in _lines(one, most))
@@ -87,7 +86,9 @@ def _told(found: Answer, by: By | None, most: int | None) -> RenderableType:
     """What one kind comes to."""
     parts: list[RenderableType] = [Text(f"{found.kind}s, {found.horizon_days} days after they began", style="bold"), ""]
     if by is not None:
-        parts += [*_cohorts(found.cohorts), *([_incentives(found.incentives), ""] if found.incentives else [])]
+        parts += _cohorts(found.cohorts)
+    if found.incentives:
+        parts += [_incentives(found.incentives), ""]
     parts += [*_proposals(found.proposals[:most]), output.note(_foot(found, most)), ""]
     return Group(*parts)
 

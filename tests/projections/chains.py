@@ -173,7 +173,8 @@ def naive(events: Iterable[Stored], projection: Projection) -> dict[str, tuple[S
         id_ = msgspec.json.decode(one.event)["id"]
         event = Recorded(one.position, one.relationship, one.version, one.type, one.recorded_us, 0, "test", id_, None, None)
         name = projection.key(event)
-        if name is not None:
+        over = projection.over
+        if name is not None and not (over is not None and name in rows and over(rows[name][0], event)):
             state = projection.fold(rows[name][0] if name in rows else None, event)
             if state is None:
                 rows.pop(name, None)

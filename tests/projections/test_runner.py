@@ -46,6 +46,21 @@ def test_rows_are_the_fold_of_their_events(house: House) -> None:
     assert [(one.name, one.position, one.lag, one.parked) for one in house.views.status(head=205)] == [("chains", 200, 5, 0)]
 
 
+def test_what_comes_too_late_to_change_a_row_leaves_it_as_it_was_written(house: House, small: None) -> None:
+    few = msgspec.structs.replace(chains(lambda id_: id_ == "e50"), over=lambda state, _: state.events >= 2)
+    for _ in range(6):
+        house.log.add_many(10)
+        house.catch_up(few)
+    rows = list(house.views.select(few, state=True))
+    assert {one.state.events for one in rows} == {2}
+    assert {one.state.chain: (one.state, one.position) for one in rows} == naive(house.log.events, few)
+    assert parked(house.place) == []  # what is passed over cannot fail
+    house.log.correct("customer/c1", "e3")
+    house.log.add_many(10)
+    house.catch_up(few)
+    assert table(house.place) == from_nothing(house.log, few)[0]
+
+
 events = st.tuples(st.sampled_from("abc"), st.sampled_from(["add", "add", "remove", "poison", "day"]))
 moves = st.lists(
     st.one_of(

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from projections.acquisition.answer import Answer, answer
+from projections.acquisition.answer import Answer, answers
 from projections.acquisition.began import BYS, beginnings
 from projections.moments import Moments
+from projections.queries import Reader
 from schemas import catalogue as c
 from schemas import cloudevents
 from schemas.errors import SettingsError
@@ -21,6 +23,11 @@ from tests.projections.events import DAY, NOW, POLICY, SEED, happened, sample
 from tests.projections.houses import House, Storeless
 
 FAR, NEAR = POLICY.acquisition.far_days, POLICY.acquisition.near_days
+
+
+def answer(reader: Reader, moments: Moments, kind: str, **asked: Any) -> Answer:
+    (found,) = answers(reader, moments, [kind], **asked)
+    return found
 
 
 @cache

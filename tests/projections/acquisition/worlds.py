@@ -30,6 +30,7 @@ def drawn(rng: random.Random, truth: Mapping[str, float] | None = None, **fixed:
     } | fixed.pop("firsts", {})
     quality = rng.gauss(70.0, SPREAD) + sum((truth or {}).get(word, 0.0) for word in (*words.values(), *firsts.values()) if word)
     one = Began(
+        relationship="customer/c",
         kind="customer",
         begun_day=OLD_DAY,
         won=words,
