@@ -95,7 +95,7 @@ def _publish(ledger: Ledger, lease: Lease, to: Destination, stopped: Callable[[]
                 stored, stored_s = done + 1, time.monotonic()
             elif lease.due():
                 lease.renew()
-            if events := ledger.read(after=done, limit=BATCH_EVENTS):
+            if events := ledger.read_sealed(after=done, limit=BATCH_EVENTS):
                 done = _send(producer, lease, to, events, there) or done
                 there = {position for position in there if position > done} if there else there
             else:
@@ -158,7 +158,7 @@ def _published(ledger: Ledger, to: Destination, *, after: int) -> set[int]:
             newest = max(newest, max(tail.items(), default=newest))
     position, value = newest
     if position:
-        ours = ledger.read(after=position - 1, limit=1)
+        ours = ledger.read_sealed(after=position - 1, limit=1)
         if not ours or _identity(ours[0].event) != _identity(value):
             raise ForeignTopicError(to.topic, position)
     return found

@@ -100,7 +100,7 @@ class Gatherer:
         try:
             return self._record(requests)
         except StoreUnavailableError as error:
-            return [StoreUnavailableError(str(error)) for _ in requests]
+            return [type(error)(str(error)) for _ in requests]
         except Exception as error:  # noqa: BLE001  # raised again for the caller whose request it was
             if len(requests) == 1:
                 return [error]

@@ -2,6 +2,9 @@
 
 Positions are 1, 2, 3 ... in commit order, so a reader that keeps the last position it handled misses nothing. What ``append``
 returned survives the loss of power. The same promises on SQLite and PostgreSQL; nothing here knows which.
+
+What the catalogue marks as personal or secret is sealed before it is written and opened when it is read: whoever appends and reads sees
+what was said, the store and all that leaves it (``read_sealed``: leaves, the relay) has ciphertext.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,49 +13,54 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from ledger import sealing
 from ledger.check import Problem, problems
 from ledger.gather import Gatherer
 from ledger.interface import Appended, DeadLetter, Delivered, Head, KeptCheckpoint, KeptLetter, LetterFor, Refused, Tree
-from ledger.plan import Request
+from ledger.plan import Erasure, Request
 from ledger.recorder import LedgerRecorder
 from ledger.sqlite import SQLiteLedgerRecorder
+from ledger.vault import KeptKey, Vault
 from schemas.errors import NotFoundError, SettingsError
 from schemas.identity import identity
-from schemas.touchpoint import Stored, Touchpoint
+from schemas.touchpoint import LEDGER_SUBJECT, Stored, Touchpoint
 
 READ_LIMIT_MAX = 10_000  # events a read; about 5 MB at 500 bytes an event
+REWRAP_KEYS = 5_000  # keys a commit of a rotation
 
 
 class Ledger:
     """One log. Safe to share between threads; appends made at the same time share a commit.
 
     Every method may raise ``StoreUnavailableError``: the store cannot be reached or written now; nothing was kept, try again.
+    ``KeyUnavailableError`` is one: something is sealed, and the master key is not here.
     """
 
-    def __init__(self, recorder: LedgerRecorder) -> None:
-        self.recorder = recorder
+    def __init__(self, recorder: LedgerRecorder, vault: Vault) -> None:
+        self.recorder, self.vault = recorder, vault
         self._gatherer = Gatherer(recorder.record)
 
     @classmethod
-    def open(cls, url: str, *, clock: Callable[[], int], read_only: bool = False) -> Self:
+    def open(cls, url: str, *, clock: Callable[[], int], vault: Vault | None = None, read_only: bool = False) -> Self:
         """Open the ledger at ``url``, creating it where there is none yet.
 
         Args:
             url: ``sqlite:///PATH`` (a fourth slash for an absolute path) or ``postgresql://...``.
             clock: returns now, microseconds since 1970 UTC; read once a commit.
+            vault: what is personal is sealed with; None: a ledger without keys stays without, one that has keys cannot use them.
             read_only: create nothing and refuse to append; for those who only read.
 
         Raises:
             SettingsError: the URL is wrong, or what it names is not a ledger.
             StoreNewerError: a newer version of this program wrote it.
         """
-        parts = urlsplit(url)
+        parts, vault = urlsplit(url), vault or Vault()
         if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
-            return cls(SQLiteLedgerRecorder(Path(unquote(parts.path[1:])), clock=clock, read_only=read_only))
+            return cls(SQLiteLedgerRecorder(Path(unquote(parts.path[1:])), clock=clock, vault=vault, read_only=read_only), vault)
         if parts.scheme in {"postgresql", "postgres"}:
             from ledger.postgres import PostgresLedgerRecorder  # noqa: PLC0415  # takes 0.2 s, which a command on SQLite need not wait
 
-            return cls(PostgresLedgerRecorder(url, clock=clock, read_only=read_only))
+            return cls(PostgresLedgerRecorder(url, clock=clock, vault=vault, read_only=read_only), vault)
         raise SettingsError(f"{parts.scheme or url!r} names no store: expected sqlite:///PATH or postgresql://...")
 
     def append(
@@ -89,6 +97,53 @@ class Ledger:
         request = Request((touchpoint,), (identity(touchpoint.source, touchpoint.id),), replays=number)
         return self._gatherer.submit(request)[0]
 
+    def erase(self, relationship: str, version: int, touchpoint: Touchpoint) -> Appended | Refused:
+        """Destroy the key of a relationship for ever and append ``touchpoint``, which says so, in one commit.
+
+        From then on its personal values are read as erased, everywhere and also those of touchpoints yet to come; nothing else changes.
+
+        Args:
+            relationship: whose key.
+            version: of its newest event, as it was looked at.
+            touchpoint: a ``ledger.subject-erased.v1`` of it.
+
+        Raises:
+            ChangedError: it has other events by now. Look again.
+        """
+        request = Request((touchpoint,), (identity(touchpoint.source, touchpoint.id),), erases=Erasure(relationship, version))
+        (answer,) = self._gatherer.submit(request)
+        self.vault.forget()
+        return answer
+
+    def key_of(self, relationship: str) -> KeptKey | None:
+        """The key of a relationship, or of the ledger's own secrets (LEDGER_SUBJECT), as it is kept; None: it has none yet."""
+        return self.recorder.key_of(relationship)
+
+    def require_key(self) -> None:
+        """Fail now, where appending would wait for the master key.
+
+        Raises:
+            KeyUnavailableError: what is personal is sealed here, and the master key is not at hand.
+        """
+        kept = self.recorder.key_of(LEDGER_SUBJECT)
+        if kept is not None:
+            self.vault.master(kept.master)
+
+    def scrub(self) -> bool:
+        """Overwrite what the store still has of destroyed keys. Returns: whether nothing hindered it; if not, try again later."""
+        return self.recorder.scrub()
+
+    def rewrap(self) -> int:
+        """Wrap every key by the newest master key that is here; cut off, a second call goes on. Returns: how many were wrapped anew.
+
+        Raises:
+            KeyUnavailableError: the master key that they are wrapped by is not here.
+        """
+        master, total = self.vault.newest(), 0
+        while count := self.recorder.rewrap(master.id, lambda kept: self.vault.rewrapped(kept, master), REWRAP_KEYS):
+            total += count
+        return total
+
     def head(self) -> Head:
         """The end of the log."""
         return self.recorder.head()
@@ -103,17 +158,36 @@ class Ledger:
 
     def read(self, *, after: int, limit: int) -> list[Stored]:
         """Up to ``limit`` (1 to ``READ_LIMIT_MAX``) events behind position ``after`` (0: from the beginning), in order."""
+        return self.opened(self.read_sealed(after=after, limit=limit))
+
+    def read_sealed(self, *, after: int, limit: int) -> list[Stored]:
+        """As ``read``, each event as it stands in the store: what leaves are made of, and what may leave the house."""
         if not 1 <= limit <= READ_LIMIT_MAX:
             raise ValueError(f"limit is {limit}, expected 1 to {READ_LIMIT_MAX}")
         return self.recorder.read(after, limit)
 
+    def opened(self, events: list[Stored]) -> list[Stored]:
+        """Events with their sealed values in place, those whose key was destroyed marked as erased; ``events`` is used up."""
+        sealed = [at for at, one in enumerate(events) if sealing.is_sealed(one.event)]
+        if sealed:
+            asked = {number for at in sealed for number in sealing.numbers(events[at].event)}
+            keys = self.vault.open_all(self.recorder.keys(asked))
+            for at in sealed:
+                events[at] = sealing.opened(events[at], keys)
+        return events
+
     def history(self, relationship: str, *, after_version: int = 0, limit: int | None = None) -> list[Stored]:
         """The events of one relationship behind ``after_version``, oldest first; empty when it is unknown."""
-        return self.recorder.history(relationship, after_version, limit)
+        return self.opened(self.recorder.history(relationship, after_version, limit))
+
+    def history_sealed(self, relationship: str, *, limit: int | None = None) -> list[Stored]:
+        """As ``history``, each event as it stands in the store: what can be told of it without any key."""
+        return self.recorder.history(relationship, 0, limit)
 
     def find(self, source: str, id: str) -> Stored | None:  # noqa: A002  # CloudEvents' own names
         """The event that ``source`` and ``id`` identify, or None."""
-        return self.recorder.find(identity(source, id))
+        found = self.recorder.find(identity(source, id))
+        return None if found is None else self.opened([found])[0]
 
     def next_offsets(self, streams: Sequence[str]) -> dict[str, int]:
         """Where to go on reading each of ``streams``; a stream never read is absent."""

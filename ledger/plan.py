@@ -2,24 +2,36 @@
 
 Pure, and the only place that decides; the recorders ask the store, write what was decided, and commit. Within one plan positions
 follow each other with no gap, versions follow each other in their relationship, a repeat gets the position of its first, and a
-request whose source's offset moved meanwhile writes nothing and leaves the others alone. The Merkle tree grows by a leaf an event.
+request whose source's offset moved meanwhile writes nothing and leaves the others alone. The Merkle tree grows by a leaf an event, whose
+personal values are sealed by then: what stands in the store is what is proven.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
+from ledger import sealing
 from ledger.interface import Appended, DeadLetter, Delivered, LetterFor, Refused
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import Frontier
-from schemas.errors import LedgerError, NotFoundError, OvertakenError
+from ledger.vault import KeptKey, Sealer, Vault
+from schemas.errors import ChangedError, LedgerError, NotFoundError, OvertakenError, RefusalCode, RefusedError
 from schemas.identity import content_digest
-from schemas.touchpoint import Touchpoint
+from schemas.personal import UNMARKED
+from schemas.touchpoint import LEDGER_SUBJECT, Touchpoint
 
 Answer = list[Appended | Refused]
 Outcome = Answer | LedgerError
 Row = tuple[int, str, int, str, int, bytes, bytes]
 """An event to be written: the fields of ``Stored`` in order, then its identity."""
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """Destroy the key of a relationship, if its newest version still is ``version``: what was looked at before still holds."""
+
+    relationship: str
+    version: int
 
 
 class Request(msgspec.Struct):
@@ -31,6 +43,7 @@ class Request(msgspec.Struct):
     dead_letters: Sequence[DeadLetter] = ()
     letter_for: LetterFor | None = None
     replays: int | None = None  # number of the dead letter that the one touchpoint corrects
+    erases: Erasure | None = None
 
 
 class Known(msgspec.Struct):
@@ -43,6 +56,9 @@ class Known(msgspec.Struct):
     versions: dict[str, int]  # by relationship: its newest version; absent or 0 where it has none
     offsets: dict[str, int]  # by stream: its next offset
     replayed: dict[int, int | None]  # by number of a dead letter: the position of its corrected form
+    keys: dict[str, KeptKey] = {}  # of the relationships in ``sealing_for``
+    asked: dict[int, KeptKey] = {}  # by number: those that sealed ``firsts`` ask for
+    last_key: int = 0  # the highest number of a key
 
 
 class Plan(msgspec.Struct):
@@ -54,17 +70,28 @@ class Plan(msgspec.Struct):
     offsets: dict[str, int] = {}
     letters: list[DeadLetter] = []
     replayed: dict[int, int] = {}
+    keys: list[KeptKey] = []  # new ones
+    destroyed: list[int] = []  # numbers of keys
     outcomes: list[Outcome] = []
 
 
-def plan(requests: Sequence[Request], known: Known, *, now_us: int) -> Plan:
+def sealing_for(requests: Sequence[Request]) -> list[str]:
+    """The relationships whose keys may be needed, the ledger's own first; none where nothing is to be sealed."""
+    named = {one.subject for request in requests for one in request.touchpoints if one.type not in UNMARKED}
+    named |= {request.erases.relationship for request in requests if request.erases is not None}
+    return [LEDGER_SUBJECT, *(named - {LEDGER_SUBJECT})] if named else []
+
+
+def plan(requests: Sequence[Request], known: Known, vault: Vault, *, now_us: int) -> Plan:
     """Decide ``requests`` in order. Uses up ``known``: what one request writes, the next one knows.
 
     Time never runs backwards in the log: with a clock behind the newest event, that event's moment is used again.
     """
     made = Plan(max(now_us, known.recorded_us), known.tree)
+    sealer = Sealer(vault, known.keys, last=known.last_key, now_us=made.recorded_us)
     for request in requests:
-        made.outcomes.append(_refusal(request, known) or _decide(request, known, made))
+        made.outcomes.append(_refusal(request, known) or _decide(request, known, made, sealer, vault))
+    made.keys = sealer.made
     made.tree = known.tree.extended(hash_row(*row[:-1]) for row in made.rows)
     return made
 
@@ -75,6 +102,8 @@ def _refusal(request: Request, known: Known) -> Outcome | None:
         stored = known.offsets.get(delivered.stream)
         if stored != delivered.expected:
             return OvertakenError(delivered.stream, delivered.expected, stored)
+    if request.erases is not None and known.versions.get(request.erases.relationship, 0) != request.erases.version:
+        return ChangedError(request.erases.relationship, request.erases.version)
     if request.replays is None:
         return None
     if request.replays not in known.replayed:
@@ -83,24 +112,26 @@ def _refusal(request: Request, known: Known) -> Outcome | None:
     return None if position is None else [Appended(position, duplicate=True)]
 
 
-def _decide(request: Request, known: Known, made: Plan) -> Answer:
+def _decide(request: Request, known: Known, made: Plan, sealer: Sealer, vault: Vault) -> Answer:
     """Place each touchpoint of ``request``, and note all that goes with it."""
+    if request.erases is not None:
+        _erase(request.erases.relationship, known, made, sealer)
     firsts, versions, rows, recorded_us = known.firsts, known.versions, made.rows, made.recorded_us
     position = known.position
     answer: Answer = []
     for touchpoint, identity in zip(request.touchpoints, request.identities, strict=True):
         first = firsts.get(identity)
-        if first is None:
+        outcome = _as_stored(touchpoint, sealer) if first is None else _repeat(touchpoint, *first, known, vault)
+        if isinstance(outcome, bytes):
             position += 1
             relationship = touchpoint.subject
             versions[relationship] = version = versions.get(relationship, 0) + 1
-            rows.append((position, relationship, version, touchpoint.type, recorded_us, touchpoint.event, identity))
+            rows.append((position, relationship, version, touchpoint.type, recorded_us, outcome, identity))
             firsts[identity] = (position, touchpoint.event)
-            answer.append(Appended(position, duplicate=False))
-        else:
-            answer.append(_repeat(touchpoint, *first))
-            if request.letter_for is not None and isinstance(refused := answer[-1], Refused):
-                made.letters.append(request.letter_for(len(answer) - 1, refused))
+            outcome = Appended(position, duplicate=False)
+        elif request.letter_for is not None and isinstance(outcome, Refused):
+            made.letters.append(request.letter_for(len(answer), outcome))
+        answer.append(outcome)
     if position != known.position:
         known.position, known.recorded_us = position, recorded_us
     for delivered in request.delivered:
@@ -111,12 +142,40 @@ def _decide(request: Request, known: Known, made: Plan) -> Answer:
     return answer
 
 
-def _repeat(touchpoint: Touchpoint, position: int, event: bytes) -> Appended | Refused:
+def _as_stored(touchpoint: Touchpoint, sealer: Sealer) -> bytes | Refused:
+    """The event as it will stand in the store."""
+    event = touchpoint.event
+    if event.startswith(sealing.SEALED):
+        return Refused("bad_envelope", "the event begins with the attribute sealed, by which the ledger marks its own: leave it out")
+    if touchpoint.type in UNMARKED:
+        return event
+    try:
+        return sealer.seal(touchpoint)
+    except RefusedError as refused:
+        return Refused(cast("RefusalCode", refused.code), refused.reason)
+
+
+def _erase(relationship: str, known: Known, made: Plan, sealer: Sealer) -> None:
+    """Destroy a relationship's key, so that what is appended from here on finds none either."""
+    kept = known.keys.get(relationship)
+    if kept is None:
+        sealer.tombstone(relationship)
+    elif kept.destroyed_us is None:
+        made.destroyed.append(kept.number)
+        sealer.destroyed(kept)
+
+
+def _repeat(touchpoint: Touchpoint, position: int, event: bytes, known: Known, vault: Vault) -> Appended | Refused:
     """Answer a touchpoint whose identity stands at ``position`` with ``event``.
 
     Contents are compared only here, from the stored bytes: nothing extra is kept of the many that are never repeated, and nothing
-    from which the content of an erased event could be guessed.
+    from which the content of an erased event could be guessed. Of an erased one the identity alone decides.
     """
+    if sealing.is_sealed(event):
+        keys = vault.open_all(known.asked[number] for number in sealing.numbers(event))
+        if sealing.is_erased(event, keys):
+            return Appended(position, duplicate=True)
+        event = sealing.open_event(event, keys)
     if touchpoint.event == event:
         return Appended(position, duplicate=True)
     ours, theirs = content_digest(event), content_digest(touchpoint.event)

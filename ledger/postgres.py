@@ -2,14 +2,14 @@
 
 A transaction locks the head row first, so commits follow each other in the order of their positions, whoever makes them. Events go in
 by binary COPY. A commit that was cut off is looked up, and made again where it is not found. All SQL of the PostgreSQL store
-is here, in ``postgres_append.py`` and in ``postgres_schema.py``.
+is here, in ``postgres_append.py``, ``postgres_schema.py`` and ``postgres_keys.py``.
 """
 
 import contextlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 
 import eventsourcing.persistence
@@ -17,7 +17,7 @@ import psycopg
 from eventsourcing.postgres import PostgresProcessRecorder
 from psycopg.rows import tuple_row
 
-from ledger import letters, postgres_copies
+from ledger import letters, postgres_copies, postgres_keys
 from ledger import postgres_append as append
 from ledger import postgres_schema as schema
 from ledger.check import Findings
@@ -26,6 +26,7 @@ from ledger.plan import Outcome, Plan, Request, Row, plan
 from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
+from ledger.vault import KeptKey, Vault
 from schemas.errors import SettingsError, StoreNewerError, StoreOlderError
 from schemas.touchpoint import Stored
 
@@ -40,6 +41,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
     Args:
         url: ``postgresql://...``, with any of libpq's parameters.
         clock: returns now, microseconds since 1970 UTC.
+        vault: what is personal is sealed with.
         read_only: create nothing, append nothing.
 
     Raises:
@@ -49,8 +51,8 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         StoreUnavailableError: the server cannot be reached or refuses us.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], int], read_only: bool = False) -> None:
-        self._clock, self._read_only = clock, read_only
+    def __init__(self, url: str, *, clock: Callable[[], int], vault: Vault, read_only: bool = False) -> None:
+        self._clock, self._vault, self._read_only = clock, vault, read_only
         self._conninfo, self.place = parse(url)
         self._writer: Connection | None = None
         self._listener: Connection | None = None
@@ -82,7 +84,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
                 if unsure is not None and append.stands(writer, unsure):
                     writer.execute("ROLLBACK")
                     return unsure.outcomes
-                unsure = made = plan(requests, known, now_us=self._clock())
+                unsure = made = plan(requests, known, self._vault, now_us=self._clock())
                 append.write(writer, made)
             except psycopg.Error:
                 if self._rolled_back() or time.monotonic() > deadline:
@@ -127,7 +129,31 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         with self._changing() as cursor:
             postgres_copies.put_besides(cursor, rows)
 
+    def rewrap(self, master: str, rewrapped: Callable[[KeptKey], KeptKey], limit: int) -> int:
+        with self._changing() as cursor:
+            cursor.execute("SELECT FROM ledger.ledger_head FOR UPDATE")  # new keys are wrapped by what the ledger's own is wrapped by
+            found = postgres_keys.under_others(cursor, master, limit)
+            postgres_keys.rewrap(cursor, list(map(rewrapped, found)))
+            return len(found)
+
+    def scrub(self) -> bool:
+        """Dead rows of the table of keys are removed; where an old snapshot still sees them, by a later vacuum."""
+        if self._read_only:
+            raise ValueError(f"{self.place} was opened read-only")
+        with self._telling(), closing(connect(self._conninfo)) as connection:
+            connection.execute("VACUUM ledger.keys")
+        return True
+
     # Reading
+
+    def keys(self, numbers: Collection[int]) -> list[KeptKey]:
+        with self._reading() as cursor:
+            return list(itertools.starmap(KeptKey, cursor.execute(postgres_keys.NUMBERED, (list(numbers),)).fetchall()))
+
+    def key_of(self, relationship: str) -> KeptKey | None:
+        with self._reading() as cursor:
+            row = cursor.execute(postgres_keys.OF, ([relationship],)).fetchone()
+            return None if row is None else KeptKey(*row)
 
     def besides(self, take: Take) -> Tree:
         with self._telling(), closing(connect(self._conninfo)) as connection:

@@ -4,14 +4,16 @@ A journey costs some 0.2 ms of our CPU and, where processes wait for a core, mil
 it, in a pipeline.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import LiteralString
 
-from ledger import letters
-from ledger.plan import Known, Plan, Request
+from ledger import letters, postgres_keys, sealing
+from ledger.plan import Known, Plan, Request, sealing_for
 from ledger.postgres_connections import Connection, Cursor
 from ledger.postgres_copies import without_nul
 from ledger.proof.merkle import Frontier
+from ledger.vault import KeptKey
 from schemas.identity import IDENTITY_BYTES
 
 CHANNEL: LiteralString = "stored_events"  # the channel that eventsourcing's subscriptions listen on
@@ -38,22 +40,30 @@ def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
     relationships = {touchpoint.subject for request in requests for touchpoint in request.touchpoints}
     streams = list({delivered.stream for request in requests for delivered in request.delivered})
     numbers = [request.replays for request in requests if request.replays is not None]
+    sealed_for = sealing_for(requests)
     with writer.pipeline():
         _ask(writer, "BEGIN ISOLATION LEVEL READ COMMITTED")
         head = _ask(writer, "SELECT position, recorded_us, frontier FROM ledger.ledger_head FOR UPDATE")
         firsts = writer.cursor(binary=True).execute(_FIRSTS, {"all": identities, "size": IDENTITY_BYTES})
         offsets = _ask(writer, OFFSETS, streams) if streams else ()
         replayed = _ask(writer, _REPLAYED, numbers) if numbers else ()
+        keys = _ask(writer, postgres_keys.OF, sealed_for) if sealed_for else ()
+        last = _ask(writer, postgres_keys.LAST) if sealed_for else ((0,),)
     versions = _ask(writer, _VERSIONS, "\n".join(relationships))
-    ((position, recorded_us, frontier),) = head
+    ((position, recorded_us, frontier),), ((last_key,),) = head, last
+    repeated = {identity: (first, event) for identity, first, event in firsts}
+    asked = {number for _, event in repeated.values() for number in sealing.numbers(event)}
     return Known(
         position,
         recorded_us,
         Frontier.decode(frontier),
-        {identity: (first, event) for identity, first, event in firsts},
+        repeated,
         {relationship: version or 0 for relationship, version in versions},
         dict(offsets),
         dict(replayed),
+        {kept.relationship: kept for kept in itertools.starmap(KeptKey, keys)},
+        {kept.number: kept for kept in itertools.starmap(KeptKey, _ask(writer, postgres_keys.NUMBERED, list(asked)) if asked else ())},
+        last_key,
     )
 
 
@@ -87,6 +97,7 @@ def write_events(cursor: Cursor, made: Plan) -> None:
 
 
 def _write_beside(cursor: Cursor, made: Plan) -> None:
+    postgres_keys.write(cursor, made.keys, made.destroyed, made.recorded_us)
     for stream, offset in made.offsets.items():
         cursor.execute(
             "INSERT INTO ledger.tracking VALUES (%s, %s)"

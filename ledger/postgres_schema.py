@@ -3,17 +3,18 @@
 ``stored_events`` and ``tracking`` are eventsourcing's, with its columns, so that its own tools can read the log; ``notification_id``
 is the position and comes from ``ledger_head``, not from a sequence, which loses numbers on rollback. The view ``events`` has the
 ledger's own names. Events are accepted only at the positions that ``ledger_head`` was just moved over, none left out. The Merkle tree
-stands in the head, and moves only together with it. Checkpoints are only added.
+stands in the head, and moves only together with it. Checkpoints are only added. The table of keys is in ``postgres_keys.py``.
 """
 
 from collections.abc import Callable
 
+from ledger import postgres_keys
 from ledger.check import NAMED_MAX, Findings
 from ledger.postgres_connections import Connection, Cursor
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
 
-SCHEMA_VERSION = 2  # in ledger_head
+SCHEMA_VERSION = 3  # in ledger_head
 CREATE_LOCK = 0x524C4544  # "RLED": an advisory lock, so that of several processes one creates the tables
 PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
@@ -135,7 +136,7 @@ HEAD = (
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse('a checkpoint that was seen never changes and is never removed')
     """,
 )
-CREATE = (*EVENTS, *HEAD)
+CREATE = (*EVENTS, *HEAD, *postgres_keys.CREATE)
 TRIGGERS = frozenset(statement.split()[2] for statement in CREATE if statement.split()[1] == "TRIGGER")
 
 
@@ -177,7 +178,13 @@ def _add_tree(connection: Connection) -> None:
     connection.execute("UPDATE ledger.ledger_head SET position = %s, recorded_us = %s, frontier = %s, root = %s", head)
 
 
-UPGRADES: dict[int, Callable[[Connection], None]] = {1: _add_tree}
+def _add_keys(connection: Connection) -> None:
+    for statement in postgres_keys.CREATE:
+        connection.execute(statement)
+    connection.execute("UPDATE ledger.ledger_head SET schema_version = 3")
+
+
+UPGRADES: dict[int, Callable[[Connection], None]] = {1: _add_tree, 2: _add_keys}
 """By version: what leads to the next one."""
 
 

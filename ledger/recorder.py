@@ -5,7 +5,7 @@ identities nor the head, and what they wrote would break the promises.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
@@ -14,6 +14,7 @@ from ledger.check import Findings
 from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
 from ledger.plan import Outcome, Request, Row
 from ledger.proof.merkle import Frontier
+from ledger.vault import KeptKey
 from schemas.touchpoint import Stored
 
 
@@ -67,6 +68,20 @@ class LedgerRecorder(ABC):
 
     @abstractmethod
     def checkpoints(self, newest: int | None) -> list[KeptCheckpoint]: ...
+
+    @abstractmethod
+    def keys(self, numbers: Collection[int]) -> list[KeptKey]: ...
+
+    @abstractmethod
+    def key_of(self, relationship: str) -> KeptKey | None: ...
+
+    @abstractmethod
+    def rewrap(self, master: str, rewrapped: Callable[[KeptKey], KeptKey], limit: int) -> int:
+        """Wrap up to ``limit`` keys anew that are not under ``master``, in one commit. Returns: how many; 0: none are left."""
+
+    @abstractmethod
+    def scrub(self) -> bool:
+        """Overwrite what the store still has of destroyed keys. Returns: whether nothing hindered it."""
 
     @abstractmethod
     def wait_beyond(self, after: int, timeout_s: float) -> bool: ...

@@ -2,7 +2,7 @@
 
 One connection writes, in ``BEGIN IMMEDIATE`` transactions made durable by ``synchronous=FULL``; other processes may write to the
 same file in turn. Readers have connections of their own and never wait for the writer. All SQL of the SQLite store is here, in
-``sqlite_schema.py`` and in ``sqlite_connections.py``.
+``sqlite_schema.py``, ``sqlite_connections.py`` and ``sqlite_keys.py``.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import itertools
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,15 +19,16 @@ from urllib.parse import quote
 import msgspec
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
 
-from ledger import letters, sqlite_copies
+from ledger import letters, sealing, sqlite_copies, sqlite_keys
 from ledger import sqlite_connections as connections
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
 from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
-from ledger.plan import Known, Outcome, Plan, Request, Row, plan
+from ledger.plan import Known, Outcome, Plan, Request, Row, plan, sealing_for
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
 from ledger.sqlite_connections import make_file, set_up, told, waiting_for_others
+from ledger.vault import KeptKey, Vault
 from schemas.errors import SettingsError, StoreNewerError, StoreOlderError
 from schemas.touchpoint import Stored
 
@@ -44,6 +45,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     Args:
         path: of the file; created with its folder, readable by its owner alone, unless ``read_only``.
         clock: returns now, microseconds since 1970 UTC.
+        vault: what is personal is sealed with.
 
     Raises:
         SettingsError: the file is not a ledger, or ``read_only`` and there is none.
@@ -52,8 +54,8 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         StoreUnavailableError: it cannot be opened or is locked.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], int], read_only: bool = False) -> None:
-        self.path, self._clock = path, clock
+    def __init__(self, path: Path, *, clock: Callable[[], int], vault: Vault, read_only: bool = False) -> None:
+        self.path, self._clock, self._vault = path, clock, vault
         self._uri = f"file:{quote(str(path.absolute()))}" + ("?mode=ro" if read_only else "")
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
@@ -76,7 +78,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
 
     def record(self, requests: Sequence[Request]) -> list[Outcome]:
         with self._changing() as writer:
-            made = plan(requests, self._known(writer, requests), now_us=self._clock())
+            made = plan(requests, self._known(writer, requests), self._vault, now_us=self._clock())
             _write(writer, made)
         if made.rows:
             with self._grown:
@@ -102,7 +104,29 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         with self._changing() as writer:
             sqlite_copies.put_besides(writer, rows)
 
+    def rewrap(self, master: str, rewrapped: Callable[[KeptKey], KeptKey], limit: int) -> int:
+        with self._changing() as writer:
+            found = sqlite_keys.under_others(writer, master, limit)
+            sqlite_keys.rewrap(writer, list(map(rewrapped, found)))
+            return len(found)
+
+    def scrub(self) -> bool:
+        """The file holds no destroyed key any more, for ``secure_delete`` overwrites; this empties the write-ahead log, too."""
+        if self._writer is None:
+            raise ValueError(f"{self.path} was opened read-only")
+        with self._writing, self._telling():
+            ((busy, _, _),) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not busy
+
     # Reading
+
+    def keys(self, numbers: Collection[int]) -> list[KeptKey]:
+        with self._reading() as reader:
+            return _keys(reader, sqlite_keys.NUMBERED, list(numbers))
+
+    def key_of(self, relationship: str) -> KeptKey | None:
+        with self._reading() as reader:
+            return next(iter(_keys(reader, sqlite_keys.OF, [relationship])), None)
 
     def besides(self, take: Take) -> Tree:
         with self._reading() as reader:
@@ -299,14 +323,20 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         numbers = [request.replays for request in requests if request.replays is not None]
         versions = _lookup(writer, _VERSIONS, list(relationships))
         position, recorded_us, frontier = writer.execute("SELECT position, recorded_us, frontier FROM ledger_head").fetchone()
+        firsts = {identity: (first, event) for identity, first, event in _lookup(writer, _FIRSTS, identities)}
+        sealed_for = sealing_for(requests)
+        asked = {number for _, event in firsts.values() for number in sealing.numbers(event)}
         return Known(
             position,
             recorded_us,
             Frontier.decode(frontier),
-            {identity: (first, event) for identity, first, event in _lookup(writer, _FIRSTS, identities)},
+            firsts,
             {relationship: version or 0 for (part,) in versions for relationship, version in _versions.decode(part).items()},
             dict(_lookup(writer, _OFFSETS, list(streams))),
             dict(_lookup(writer, _REPLAYED, numbers)),
+            {kept.relationship: kept for kept in _keys(writer, sqlite_keys.OF, sealed_for)},
+            {kept.number: kept for kept in _keys(writer, sqlite_keys.NUMBERED, list(asked))},
+            sqlite_keys.last(writer) if sealed_for else 0,
         )
 
 
@@ -340,6 +370,10 @@ def _lookup(connection: sqlite3.Connection, template: str, keys: Sequence[Any]) 
         yield from connection.execute(_statement(template, size), chunk)
 
 
+def _keys(connection: sqlite3.Connection, template: str, wanted: Sequence[Any]) -> list[KeptKey]:
+    return list({row[0]: KeptKey(*row) for row in _lookup(connection, template, wanted)}.values())
+
+
 def _write(writer: sqlite3.Connection, made: Plan) -> None:
     if made.rows:
         # First the head: events are accepted only at positions it has reserved.
@@ -351,6 +385,8 @@ def _write(writer: sqlite3.Connection, made: Plan) -> None:
             while len(made.rows) - done >= size:
                 writer.execute(statement, list(itertools.chain.from_iterable(made.rows[done : done + size])))
                 done += size
+    if made.keys or made.destroyed:
+        sqlite_keys.write(writer, made.keys, made.destroyed, made.recorded_us)
     if made.offsets:
         writer.executemany(
             "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id",

@@ -50,6 +50,7 @@ def set_up(writer: sqlite3.Connection, path: Path) -> None:
     writer.execute("PRAGMA fullfsync = ON")  # macOS: down to the disk itself
     writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    writer.execute("PRAGMA secure_delete = ON")  # nothing but keys and dead letters is ever overwritten
 
 
 def told(path: Path, error: sqlite3.Error) -> LedgerError | None:

@@ -5,19 +5,21 @@ position, declared because VACUUM renumbers an undeclared one. The view ``events
 
 An event is accepted only at the next position, reserved in ``ledger_head`` before it in the same transaction, with the next version
 of its relationship and an identity that is new: that leaves ``INSERT OR REPLACE``, which fires no delete trigger, nothing to replace.
-The Merkle tree stands in the head, and moves only together with it. Checkpoints are only added.
+The Merkle tree stands in the head, and moves only together with it. Checkpoints are only added. The table of keys is in
+``sqlite_keys.py``.
 """
 
 import sqlite3
 from collections.abc import Callable
 from zlib import crc32
 
+from ledger import sqlite_keys
 from ledger.check import NAMED_MAX, Findings
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
 
 APPLICATION_ID = 0x524C4544  # "RLED" in the file's header: this file is a ledger of ours
-SCHEMA_VERSION = 2  # in the file's header as user_version
+SCHEMA_VERSION = 3  # in the file's header as user_version
 PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
 EVENTS = (
@@ -135,7 +137,7 @@ HEAD = (
     BEGIN SELECT RAISE(ABORT, 'immutable: a checkpoint that was seen is never removed'); END
     """,
 )
-CREATE = (*EVENTS, *HEAD)
+CREATE = (*EVENTS, *HEAD, *sqlite_keys.CREATE)
 TRIGGERS = {statement.split()[2]: statement for statement in CREATE if statement.split()[1] == "TRIGGER"}  # by name
 
 
@@ -157,7 +159,12 @@ def _add_tree(writer: sqlite3.Connection) -> None:
     writer.execute("UPDATE ledger_head SET position = ?, recorded_us = ?, frontier = ?, root = ?", head)
 
 
-UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_tree}
+def _add_keys(writer: sqlite3.Connection) -> None:
+    for statement in sqlite_keys.CREATE:
+        writer.execute(statement)
+
+
+UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_tree, 2: _add_keys}
 """By version: what leads to the next one."""
 
 

@@ -11,11 +11,13 @@ from typing import Literal
 
 import msgspec
 
-from schemas.catalogue import Correction
+from schemas.catalogue import Correction, SubjectErased
 from schemas.touchpoint import Recorded
 from schemas.upcasts import DATA_DECODERS
 
 CORRECTION = "ledger.correction.v1"
+REFOLDED = frozenset((CORRECTION, "ledger.subject-erased.v1"))
+"""Types after which a relationship is folded again from its first event: earlier ones count otherwise, or are read otherwise."""
 
 
 class Corrected(msgspec.Struct, frozen=True):
@@ -29,7 +31,7 @@ class Corrected(msgspec.Struct, frozen=True):
 class Corrections:
     """The corrections among ``events``: all of one relationship that are known, in order.
 
-    upto: position of the last of them, and when it was recorded (microseconds UTC); 0 and 0 without any.
+    upto: position of the last of them, or of an erasure, and when it was recorded (microseconds UTC); 0 and 0 without any.
     """
 
     def __init__(self, events: Iterable[Recorded] = ()) -> None:
@@ -40,6 +42,8 @@ class Corrections:
         for event in events:
             if not isinstance(event.data, Correction):
                 self._told[event.source, event.id] = event.position
+                if isinstance(event.data, SubjectErased):
+                    self.upto = event.position, event.recorded_us
                 continue
             self.upto = event.position, event.recorded_us
             named = self._told.get((event.data.of.source, event.data.of.id))

@@ -3,7 +3,7 @@
 Whatever the sizes of batches and wherever it is killed, the same log gives the same rows: folds are pure, each event is folded once into
 the state its predecessors left, and the moment a row is published for comes from events: the later of the last one folded into the row
 and, where a projection ticks, the newest close of a day. A relationship with an event that cannot be folded is parked at that event; one
-that was corrected is folded again, it alone, from its history with the corrections followed.
+that was corrected, or whose personal data was erased, is folded again, it alone, from its history with the corrections followed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from ledger.ledger import Ledger
-from projections.corrections import CORRECTION
+from projections.corrections import REFOLDED
 from projections.folding import Failure, Folding
 from projections.projection import Projection
 from projections.stores.interface import Parked, Progress, UnbindableError, Writer
@@ -70,7 +70,7 @@ class Keeper:
         self._in_doubt = True  # whether memory and file may disagree
         self.position = 0
         self._tick_us = 0
-        self._corrected: set[str] = set()  # relationships with a correction since the last commit
+        self._corrected: set[str] = set()  # relationships with a correction or erasure since the last commit
 
     def advance(self, upto: int | None = None) -> int:
         """Fold what the log has behind ``position``, up to position ``upto``, and commit it. Returns: how many events; 0: none are left."""
@@ -182,7 +182,7 @@ class Keeper:
     def _fold(self, chunk: Sequence[Stored]) -> None:
         self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
         mine = [stored for stored in chunk if self.writer.holds(stored.relationship)]
-        corrected = {stored.relationship for stored in mine if stored.type == CORRECTION}
+        corrected = {stored.relationship for stored in mine if stored.type in REFOLDED}
         self._corrected |= corrected
         events = self._decoded(mine)
         for folding, wanted in zip(self._foldings, self._wanted(events), strict=True):
@@ -287,7 +287,7 @@ class Keeper:
                     return True
                 key, position = found
                 events = self._events(relationship, 0, self.position)
-                if any(one.type == CORRECTION for one in events):
+                if any(one.type in REFOLDED for one in events):
                     failure = folding.refold(self.writer, relationship, events, self._tick_us)
                 else:
                     failure = folding.fold_singly(self.writer, [one for one in events if one.position >= position], self._tick_us)

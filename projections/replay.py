@@ -14,7 +14,7 @@ import msgspec
 from ledger.ledger import READ_LIMIT_MAX, Ledger
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import Frontier
-from projections.corrections import CORRECTION, Corrections
+from projections.corrections import REFOLDED, Corrections
 from projections.moments import Moments
 from projections.projection import Projection
 from projections.tables import relationship_of
@@ -78,13 +78,13 @@ class Replay:
         if hashed:
             self.roots[0] = tree.root()
         while after < end:
-            batch = self._ledger.read(after=after, limit=min(READ_LIMIT_MAX, end - after))
+            batch = self._ledger.read_sealed(after=after, limit=min(READ_LIMIT_MAX, end - after))
             if hashed:
                 for size in [*(size for size in self._marks if after < size < after + len(batch)), after + len(batch)]:
                     tree = tree.extended(_leaves(batch[tree.size - after : size - after]))
                     self.roots[size] = tree.root()
-            yield from batch
             after += len(batch)
+            yield from self._ledger.opened(batch)
 
     def _history(self, relationship: str) -> list[Stored]:
         return [stored for stored in self._ledger.history(relationship) if stored.position <= max(self.sizes)]
@@ -104,7 +104,7 @@ class _Share:
         relationship = stored.relationship
         if relationship in self._corrected or not self._holds(relationship):
             return
-        if stored.type == CORRECTION:
+        if stored.type in REFOLDED:
             self._corrected.add(relationship)
             self.failed.pop(relationship, None)  # it may be the bad event that is corrected
             return

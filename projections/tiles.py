@@ -71,7 +71,7 @@ class Tiles:
             if size == 0 < upto:
                 self._start_anew()
             while size < upto:
-                page = self._ledger.read(after=size, limit=min(PAGE_EVENTS - size % WIDTH, upto - size))
+                page = self._ledger.read_sealed(after=size, limit=min(PAGE_EVENTS - size % WIDTH, upto - size))
                 if not page or page[-1].position != size + len(page):
                     raise UnprovenError(f"position {size + 1:,} or one soon after is missing from the log: see `rledger verify`")
                 for tile, content in grow(size, (hash_row(*msgspec.structs.astuple(stored)) for stored in page), self.read):

@@ -192,6 +192,10 @@ class Views:
             for name, at in sorted(self.progress().items())
         ]
 
+    def scrub(self) -> bool:
+        """Overwrite what is left of rows that were removed or written anew. Returns: whether nothing hindered it."""
+        return self._store.scrub()
+
     def close(self) -> None:
         """Close the connections that read."""
         self._store.close()

@@ -68,6 +68,15 @@ class StoreNewerError(LedgerError):
         super().__init__(f"{store} has schema version {found}, this program knows {known}: upgrade relationship-ledger")
 
 
+class ChangedError(LedgerError):
+    """A relationship has other events than those that were looked at. Nothing was written: look again."""
+
+    code = "changed"
+
+    def __init__(self, relationship: str, version: int) -> None:
+        super().__init__(f"{relationship} is no longer at version {version}: look again, then try again")
+
+
 class StoreOlderError(LedgerError):
     """The store was written by an older version, and must be opened for writing once to bring it up to date."""
 

@@ -61,7 +61,7 @@ def correct(ledger: Ledger, source: str, id_: str, *, why: str, replacement: byt
         raise CannotCorrectError("a correction needs a reason: say --why in words")
     data = None if replacement is None else _checked(replacement, stored, at_us)
     _refuse_idle(ledger, stored, before, data)
-    correction = Correction(TouchpointRef(event.source, event.id), why.strip(), data)
+    correction = Correction(TouchpointRef(event.source, event.id), why.strip(), data, stored.type)
     appended: Appended = own.record(ledger, stored.relationship, correction, by=by, at_us=at_us)
     now = "withdrawn" if data is None else "replaced"
     return Made(appended.position, stored.relationship, stored.position, now, None if before is None else before.position)

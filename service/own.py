@@ -11,7 +11,7 @@ from ledger.ledger import Ledger
 from schemas.catalogue import CATALOGUE, RESERVED_PREFIX, Data
 from schemas.cloudevents import touchpoint
 from schemas.errors import LedgerError
-from schemas.touchpoint import LEDGER_SOURCE
+from schemas.touchpoint import LEDGER_SOURCE, Touchpoint
 from service.settings import Settings
 
 
@@ -45,11 +45,15 @@ def record(ledger: Ledger, subject: str, data: Data, *, by: str, at_us: int, id_
     Raises:
         OwnEventRefusedError: ``id_`` was used with other content.
     """
-    type_ = TYPES[type(data)]
-    (answer,) = ledger.append([touchpoint(LEDGER_SOURCE, id_ or str(uuid.uuid4()), type_, subject, at_us, data, actor=by)])
+    (answer,) = ledger.append([touchpoint_of(subject, data, by=by, at_us=at_us, id_=id_)])
     if isinstance(answer, Refused):
         raise OwnEventRefusedError(answer.reason)
     return answer
+
+
+def touchpoint_of(subject: str, data: Data, *, by: str, at_us: int, id_: str | None = None) -> Touchpoint:
+    """One of the ledger's own events before it is appended; as in ``record``."""
+    return touchpoint(LEDGER_SOURCE, id_ or str(uuid.uuid4()), TYPES[type(data)], subject, at_us, data, actor=by)
 
 
 TYPES = {entry.struct: entry.type for entry in CATALOGUE.values() if entry.type.startswith(RESERVED_PREFIX)}

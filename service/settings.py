@@ -32,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True):
     """Everything the environment decides. ``kafka`` None: no broker. ``kafka_options``: of kafka-python, for TLS and SASL.
 
     ``actor`` None: whoever is logged in. ``anchor`` None: nowhere. ``stores``: one, or several ledgers that share a topic; ``ledger``:
-    which of them is meant, from 1, None: none in particular.
+    which of them is meant, from 1, None: none in particular. ``master_key`` and ``master_command`` None: a file in the data folder.
     """
 
     data: Path
@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True):
     group: str
     actor: str | None
     anchor: str | None
+    master_key: str | None
+    master_command: str | None
     log: LogFormat
     log_level: LogLevel
 
@@ -122,6 +124,14 @@ VARIABLES = (
     Variable("RLEDGER_ACTOR", "who acts, as recorded with what is done to the ledger", "the login name", "a name", str),
     Variable("RLEDGER_ANCHOR", "where signed checkpoints go besides", "nowhere", "a file, or kafka:TOPIC", _matches_anchor),
     Variable(
+        "RLEDGER_MASTER_KEY",
+        "what wraps the keys of personal data (docs/privacy.md); after a rotation the new one, then the old one",
+        "keys/master in the data folder",
+        "32 bytes in base64, several with spaces",
+        str,  # told where it is used, for an error here would show it
+    ),
+    Variable("RLEDGER_MASTER_KEY_COMMAND", "a command that prints it, such as a key vault's", "none", "a shell command", str),
+    Variable(
         "RLEDGER_LOG",
         "how log lines look, on stderr",
         "auto: console in a terminal, else json",
@@ -165,6 +175,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         group=given["RLEDGER_GROUP"] or GROUP,
         actor=given["RLEDGER_ACTOR"] or None,
         anchor=given["RLEDGER_ANCHOR"] or None,
+        master_key=given["RLEDGER_MASTER_KEY"] or None,
+        master_command=given["RLEDGER_MASTER_KEY_COMMAND"] or None,
         log=cast("LogFormat", given["RLEDGER_LOG"] or "auto"),
         log_level=cast("LogLevel", given["RLEDGER_LOG_LEVEL"] or "info"),
     )

@@ -9,16 +9,18 @@ from ledger.ledger import Ledger
 from projections.views import Views
 from schemas.errors import StoreOlderError
 from service.clock import now_us
+from service.masters import vault_of
 from service.settings import Settings
 
 
 def open_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
     """The ledger the settings name; as in ``Ledger.open``, and one that an older version wrote is brought up to date first."""
+    vault = vault_of(settings)
     try:
-        return Ledger.open(settings.store, clock=now_us, read_only=read_only)
+        return Ledger.open(settings.store, clock=now_us, vault=vault, read_only=read_only)
     except StoreOlderError:
         Ledger.open(settings.store, clock=now_us).close()
-        return Ledger.open(settings.store, clock=now_us, read_only=read_only)
+        return Ledger.open(settings.store, clock=now_us, vault=vault, read_only=read_only)
 
 
 def views_place(settings: Settings) -> Path | str:
@@ -42,7 +44,7 @@ def holding(settings: Settings, relationship: str) -> Settings:
     """
     for one in settings.each[1:]:
         with open_ledger(one, read_only=True) as ledger:
-            if ledger.history(relationship, limit=1):
+            if ledger.history_sealed(relationship, limit=1):
                 return one
     return settings.each[0]
 

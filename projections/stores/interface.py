@@ -303,4 +303,7 @@ class Store(Protocol):
     def columns(self, table: Table, names: Sequence[str]) -> Iterator[Cells]:
         """Some public columns of every row and its ``evaluated_us``, in no order."""
 
+    def scrub(self) -> bool:
+        """Overwrite what is left of rows that were removed or written anew. Returns: whether nothing hindered it."""
+
     def close(self) -> None: ...

@@ -5,11 +5,12 @@ is why ``synchronous_commit=off`` is enough here and not for the ledger. The sch
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from ledger.postgres_connections import Connection, parse
@@ -141,6 +142,16 @@ class PostgresStore:
         for name in names:
             table.known(name)
         return self._read(f"SELECT {cells(table, [*names, 'evaluated_us'])} FROM {in_schema(table.name)}", {}, whole=False)  # noqa: S608
+
+    def scrub(self) -> bool:
+        """Dead rows are removed; where an old snapshot still sees them, by a later vacuum."""
+        with self._told(), closing(self._connect()) as connection:
+            tables = connection.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'views'::regnamespace AND relkind = 'r'"
+            ).fetchall()
+            for (table,) in tables:
+                connection.execute(sql.SQL("VACUUM views.{}").format(sql.Identifier(table)))
+        return True
 
     def close(self) -> None:
         """Close the connections that read."""

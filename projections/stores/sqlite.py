@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +29,14 @@ BUSY_TIMEOUT_S = 60  # a rebuild compares and swaps under the write lock: second
 CACHE_KIB = 65_536  # pages of one writer kept in memory
 WAL_KEPT_BYTES = 67_108_864  # what the write-ahead log shrinks back to after a large commit
 WAL_PAGES = 16_384  # (64 MiB) written before they are copied into the file: a commit of many rows is larger than the usual 1,000
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    f"cache_size=-{CACHE_KIB}",
+    f"journal_size_limit={WAL_KEPT_BYTES}",
+    f"wal_autocheckpoint={WAL_PAGES}",
+    "secure_delete=ON",  # of a row that was erased nothing stays in the file
+)
 
 
 class FileLock:
@@ -73,6 +81,8 @@ class SqliteStore:
         self.path, self.place = path, str(path)
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        with suppress(OSError):  # SQLite says why, below
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # of its own it would let everybody read it
         writer = self.writer()
         try:
             with writer.transaction():
@@ -91,9 +101,8 @@ class SqliteStore:
     def writer(self, share: Share = EVERYTHING) -> SqliteWriter:  # noqa: ARG002  # there is but one
         with self._told():
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"cache_size=-{CACHE_KIB}", f"journal_size_limit={WAL_KEPT_BYTES}"):
+            for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
-            connection.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             return SqliteWriter(connection, self._told)
 
     def try_lock(self, purpose: Purpose) -> FileLock | None:
@@ -127,6 +136,12 @@ class SqliteStore:
 
     def columns(self, table: Table, names: Sequence[str]) -> Iterator[Cells]:
         return self._read(f'SELECT {", ".join(map(table.known, names))}, evaluated_us FROM "{table.name}"', [])  # noqa: S608
+
+    def scrub(self) -> bool:
+        """The file holds nothing of them, for ``secure_delete`` overwrites; this empties the write-ahead log, too."""
+        with self._told(), closing(self.writer()) as writer:
+            ((busy, _, _),) = writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not busy
 
     def close(self) -> None:
         """Close the reading connections of every thread."""

@@ -114,7 +114,7 @@ class PromiseSettled(Data, frozen=True):
 class Assessment(Data, frozen=True):
     """A person's judgement. Its weight is capped."""
 
-    assessor: Annotated[Label, doc("who judges", personal=True)]
+    assessor: Annotated[Label, doc("who judges", personal=True, apart=True)]
     dimension: Annotated[Label, doc("the dimension of quality that is judged, such as trust")]
     value: Annotated[float, Meta(ge=0, le=1), doc("0 worst, 1 best")]
     rationale: Annotated[str, doc("why, in words", personal=True)]

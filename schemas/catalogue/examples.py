@@ -134,6 +134,9 @@ EXAMPLES: dict[type[Data], dict[str, Any]] = {
         "replacement": {"order_id": "O-1001", "amount": {"amount": "12.99", "currency": "EUR"}},
     },
     own.SubjectErased: {"reason": "request under GDPR article 17"},
+    own.HoldPlaced: {"reason": "case 12 O 345/26, regional court"},
+    own.HoldReleased: {"reason": "case 12 O 345/26 is settled"},
+    own.MasterKeyChanged: {"master": "5f0c3a9e77b1d204", "keys": 3120, "reason": "the yearly change"},
     own.PolicyAdopted: {"version": "2026-1", "policy": 'version = "2026-1"\n', "reason": "first calibration"},
     own.SigningKeyAdopted: {
         "vkey": "ledger.example/sales+1c684f94+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",

@@ -26,12 +26,33 @@ class Correction(Data, frozen=True):
     of: Annotated[TouchpointRef, doc("the touchpoint that was wrong")]
     reason: Annotated[str, doc("in words", personal=True)]
     replacement: Annotated[dict[str, Any] | None, doc("the data it should have held; absent: it is withdrawn", personal=True)] = None
+    type: Annotated[Label | None, doc("of the touchpoint; says which fields of the replacement are personal")] = None
 
 
 class SubjectErased(Data, frozen=True):
     """The key to a relationship's personal data was destroyed."""
 
     reason: Annotated[str, doc("the request or rule it rests on")]
+
+
+class HoldPlaced(Data, frozen=True):
+    """A relationship's personal data must be kept for now, whoever asks for its erasure: a lawsuit, an audit."""
+
+    reason: Annotated[str, doc("the case or rule it rests on")]
+
+
+class HoldReleased(Data, frozen=True):
+    """A relationship's personal data need no longer be kept."""
+
+    reason: Annotated[str, doc("why not")]
+
+
+class MasterKeyChanged(Data, frozen=True):
+    """The keys of all personal data were wrapped by another master key. The keys are named, not told."""
+
+    master: Annotated[Label, doc("the name of the new one")]
+    keys: Annotated[Count, doc("how many were wrapped anew")]
+    reason: str | None = None
 
 
 class PolicyAdopted(Data, frozen=True):

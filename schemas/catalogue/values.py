@@ -17,13 +17,14 @@ SIGNED_AMOUNT_PATTERN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?$(?!\n)"
 CURRENCY_PATTERN = r"^[A-Z]{3}$"
 
 
-def doc(text: str, *, personal: bool = False, secret: bool = False) -> Meta:
+def doc(text: str, *, personal: bool = False, secret: bool = False, apart: bool = False) -> Meta:
     """Describe a field in the generated documents.
 
     ``personal``: it may hold personal data, so it is among the fields an erasure must reach. ``secret``: it would harm us in a
-    counterparty's hands, so no view that one may see shows it.
+    counterparty's hands, so no view that one may see shows it. ``apart``, with ``personal``: a score needs to know whether two values of
+    a relationship are the same, so they can be told apart even when erased.
     """
-    marks = {mark: True for mark, on in (("personal", personal), ("secret", secret)) if on}
+    marks = {mark: True for mark, on in (("personal", personal), ("secret", secret), ("apart", apart)) if on}
     return Meta(description=text, extra=marks or None, extra_json_schema={f"x-{mark}": True for mark in marks} or None)
 
 

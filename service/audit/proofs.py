@@ -22,7 +22,7 @@ def prove_record(checkpoints: Checkpoints, position: int, now_us: int) -> tuple[
         UnprovenError: the record is not the one that was hashed when it came.
     """
     ledger, tiles = checkpoints.ledger, checkpoints.tiles
-    stored = ledger.read(after=position - 1, limit=1)
+    stored = ledger.read_sealed(after=position - 1, limit=1)
     if not stored or stored[0].position != position:
         raise NotFoundError(f"there is no event at position {position:,}; the log has {ledger.head().position:,}")
     opened = _at_least(checkpoints, position, now_us)

@@ -42,6 +42,7 @@ def append(*, file: Path, from_start: bool, as_json: bool) -> None:
     if str(file) == STDIN:
         settings = configured()
         with open_ledger(settings) as ledger:
+            ledger.require_key()
             tally = intake.run(StreamSource(sys.stdin.buffer, "stdin"), ledger, clock=now_us)
     else:
         tally = _take(file, JsonLines(), from_start=from_start)
@@ -87,6 +88,7 @@ def _take(file: Path, form: Format, *, from_start: bool) -> Tally:
         open_ledger(settings) as ledger,
         closing(FileSource(file, form, ledger, from_start=from_start, progress=advance)) as source,
     ):
+        ledger.require_key()
         return intake.run(source, ledger, clock=now_us)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.ledger import Ledger
+from ledger.vault import Vault
 from tests.ledger.events import Clock
 
 
@@ -24,12 +25,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def open_ledger(url: str, clock: Clock) -> Iterator[Callable[[], Ledger]]:
+def open_ledger(url: str, clock: Clock) -> Iterator[Callable[..., Ledger]]:
     """Opens the same ledger again and again; all are closed at the end."""
     opened: list[Ledger] = []
 
-    def open_again() -> Ledger:
-        opened.append(Ledger.open(url, clock=clock))
+    def open_again(vault: Vault | None = None) -> Ledger:
+        opened.append(Ledger.open(url, clock=clock, vault=vault))
         return opened[-1]
 
     yield open_again

@@ -14,7 +14,7 @@ import psycopg
 
 from ledger.interface import Delivered
 from ledger.ledger import Ledger
-from tests.ledger.events import letter, positions, touchpoint
+from tests.ledger.events import erasure, letter, positions, touchpoint, vault
 
 BATCH = 5  # touchpoints a batch; the stream is touchpoints 1, 2, 3 ... and a dead letter after each batch
 
@@ -51,6 +51,19 @@ def now_us() -> int:
 
 def append_and_die(url: str, stream: str, step: int) -> None:
     """Append the stream's next batch, killed before or after a statement: at ``step``, counted from 1."""
+    _die(url, step, lambda ledger: append_next(ledger, stream))
+
+
+def erase_and_die(url: str, step: int) -> None:
+    """Erase customer/ada, killed before or after a statement: at ``step``, counted from 1."""
+
+    def erase(ledger: Ledger) -> None:
+        ledger.erase("customer/ada", ledger.history_sealed("customer/ada")[-1].version, erasure("customer/ada"))
+
+    _die(url, step, erase)
+
+
+def _die(url: str, step: int, work: Callable[[Ledger], object]) -> None:
     left = 0
 
     def tick() -> None:
@@ -85,10 +98,10 @@ def append_and_die(url: str, stream: str, step: int) -> None:
 
     sqlite3.connect = ticking_connect  # type: ignore[assignment]
     psycopg.Cursor.execute = ticking_execute  # type: ignore[method-assign]
-    with Ledger.open(url, clock=now_us) as ledger:
+    with Ledger.open(url, clock=now_us, vault=vault()) as ledger:
         ledger.head()
         left = step
-        append_next(ledger, stream)
+        work(ledger)
 
 
 def append_until_killed(url: str, stream: str, acknowledged: Connection) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ledger.interface import Appended, DeadLetter
 from ledger.ledger import READ_LIMIT_MAX, Ledger
+from ledger.vault import MasterKey, Vault
 from schemas import cloudevents
 from schemas.touchpoint import Stored, Touchpoint
 
@@ -31,6 +32,21 @@ def touchpoint(id: int | str, subject: str = "customer/ada", *, source: str = "c
 def touchpoints(count: int, *, source: str = "crm", start: int = 1) -> list[Touchpoint]:
     """``count`` of them, over seven relationships."""
     return [touchpoint(id_, f"customer/{id_ % 7}", source=source) for id_ in range(start, start + count)]
+
+
+def personal(id: int | str, subject: str = "customer/ada", **data: Any) -> Touchpoint:  # noqa: A002
+    """What customer/ada said, and who looks after her."""
+    opened = {"name": "Ada Lovelace", "owner": "b.king", "segment": "engines"} | data
+    return cloudevents.touchpoint("crm", str(id), "relationship.opened.v1", subject, NOON_US, opened)
+
+
+def erasure(subject: str, reason: str = "article 17") -> Touchpoint:
+    return cloudevents.touchpoint("rledger", f"erased/{subject}", "ledger.subject-erased.v1", subject, NOON_US, {"reason": reason})
+
+
+def vault(*numbers: int) -> Vault:
+    """With master keys that are known by number, the newest first; one of them by default."""
+    return Vault(lambda: [MasterKey(bytes([number]) * 32) for number in numbers or (1,)])
 
 
 def letter(offset: int | None = 0, *, body: bytes | None = b"{", **fields: Any) -> DeadLetter:

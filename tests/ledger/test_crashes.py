@@ -9,8 +9,8 @@ from collections.abc import Callable
 import msgspec
 
 from ledger.ledger import Ledger
-from tests.ledger.crashing import BATCH, append_and_die, append_next, append_one, append_until_killed, run, start
-from tests.ledger.events import assert_orderly, everything
+from tests.ledger.crashing import BATCH, append_and_die, append_next, append_one, append_until_killed, erase_and_die, run, start
+from tests.ledger.events import assert_orderly, everything, personal, vault
 
 STREAM = "kafka/topic-id/touchpoints/0"
 
@@ -41,6 +41,21 @@ def test_a_crash_at_any_step_loses_nothing_and_repeats_nothing(url: str, open_le
     assert step > 16  # before and after: begin, what is known, head, events, offsets, dead letters, commit
     # Whether a process that died as it sent its commit has committed is PostgreSQL's to say; the last one did not die.
     assert ledger.head().position >= (2 * BATCH if url.startswith("sqlite") else BATCH)
+
+
+def test_a_crash_on_the_way_of_an_erasure_leaves_all_of_it_or_nothing(url: str, open_ledger: Callable[..., Ledger]) -> None:
+    ledger = open_ledger(vault())
+    ledger.append([personal(1)])
+    for step in itertools.count(1):
+        exit_code = run(erase_and_die, url, step)
+        kept, said = ledger.key_of("customer/ada"), ledger.find("rledger", "erased/customer/ada")
+        assert kept is not None
+        assert (kept.wrapped is None) == (said is not None)
+        assert (b"Ada Lovelace" in ledger.history("customer/ada")[0].event) == (said is None)
+        if said is not None:
+            break
+        assert exit_code == -signal.SIGKILL
+    assert step > 6  # before and after: begin, what is known, head, event, key, commit
 
 
 def test_two_writers_killed_at_random_keep_every_promise(url: str, open_ledger: Callable[[], Ledger]) -> None:

@@ -55,6 +55,7 @@ def test_every_ledger_has_a_name_of_its_own_and_keeps_it(
 
 VERSION_1 = """
     DROP TABLE checkpoints;
+    DROP TABLE keys;
     CREATE TABLE kept AS SELECT position, recorded_us FROM ledger_head;
     DROP TABLE ledger_head;
     CREATE TABLE ledger_head (one {one} PRIMARY KEY CHECK ({check}), position {int} NOT NULL, recorded_us {int} NOT NULL {version});

@@ -119,6 +119,12 @@ class Log:
     def read(self, *, after: int, limit: int) -> list[Stored]:
         return self.events[after : after + limit]
 
+    def read_sealed(self, *, after: int, limit: int) -> list[Stored]:
+        return self.read(after=after, limit=limit)
+
+    def opened(self, events: list[Stored]) -> list[Stored]:
+        return events
+
     def history(self, relationship: str, *, after_version: int = 0, limit: int | None = None) -> list[Stored]:
         return [one for one in self.events if one.relationship == relationship and one.version > after_version][:limit]
 

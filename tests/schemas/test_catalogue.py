@@ -48,6 +48,9 @@ FIELDS = {
 OWN_TYPES = {
     "ledger.correction.v1",
     "ledger.subject-erased.v1",
+    "ledger.hold-placed.v1",
+    "ledger.hold-released.v1",
+    "ledger.master-key-changed.v1",
     "ledger.policy-adopted.v1",
     "ledger.signing-key-adopted.v1",
     "ledger.exchange-rate.v1",

@@ -1,0 +1,169 @@
+"""Events as they stand in the store: each personal or secret value replaced by its ciphertext, so that a destroyed key takes it away.
+
+A sealed event begins with the attribute ``sealed``, the number of such values; each is a text
+``enc:v1:<number of the key>:<base64 of nonce and ciphertext>``, AES-256-GCM, bound to the relationship, the event's source and id, the
+member's name and which of the event's sealed values it is. What equal values must be told apart by follows behind another colon: a
+keyed digest, worth nothing without the key. Where the key is destroyed, ``ERASED`` is read in place of the value.
+
+Opened, an event says what it said when it was appended; spaces between its members may be gone.
+
+Sources: NIST SP 800-38D (a random nonce of 96 bits, at most 2**32 values a key); RFC 2104.
+"""
+
+import binascii
+import hmac
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from schemas import personal
+from schemas.errors import RefusedError
+from schemas.personal import Mark
+from schemas.touchpoint import Stored, Touchpoint
+
+SEALED = b'{"sealed":'  # no event begins so that is not sealed: such a touchpoint is refused
+KEY_BYTES = 32
+NONCE_BYTES = 12
+TAG_BYTES = 4  # of the digest that tells values apart
+ERASED = "(erased)"
+OBJECTS = frozenset((b"data", b"replacement"))  # members whose value is an object; any other marked one may be a text
+
+_TOKEN = b'"enc:v1:'
+
+
+class _Named(msgspec.Struct, gc=False):
+    source: str
+    id: str
+    subject: str
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+class DataKey:
+    """The key of one relationship's values, or of the ledger's own secrets. ``secret`` None: it was destroyed."""
+
+    __slots__ = ("_aead", "_apart", "number")
+
+    def __init__(self, number: int, secret: bytes | None) -> None:
+        self.number = number
+        self._aead = None if secret is None else AESGCM(secret)
+        self._apart = b"" if secret is None else hmac.digest(secret, b"told apart", "sha256")
+
+    @property
+    def destroyed(self) -> bool:
+        return self._aead is None
+
+    def seal(self, value: bytes, bound: bytes, *, apart: bool) -> bytes:
+        """The JSON text that stands for ``value``, JSON itself; without the key, one that is erased from the beginning."""
+        if self._aead is None:
+            return b'%b%d:"' % (_TOKEN, self.number)
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        payload = binascii.b2a_base64(nonce + self._aead.encrypt(nonce, value, bound), newline=False)
+        told = b":" + hmac.digest(self._apart, value, "sha256")[:TAG_BYTES].hex().encode() if apart else b""
+        return b'%b%d:%b%b"' % (_TOKEN, self.number, payload, told)
+
+    def open(self, payload: bytes, bound: bytes) -> bytes | None:
+        """The value, as JSON; None: it is erased.
+
+        Raises:
+            ValueError: it is not what was sealed there.
+        """
+        if self._aead is None or not payload:
+            return None
+        raw = binascii.a2b_base64(payload)
+        try:
+            return self._aead.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound)
+        except InvalidTag as error:
+            raise ValueError("a sealed value is not what was sealed there: run rledger verify") from error
+
+
+def new_key() -> bytes:
+    """A data key, from the system's source of randomness."""
+    return AESGCM.generate_key(KEY_BYTES * 8)
+
+
+def seal(touchpoint: Touchpoint, key: Callable[[Mark], DataKey | None]) -> bytes:
+    """The event as it will stand in the store.
+
+    Args:
+        touchpoint: of a type that may hold something to seal.
+        key: asked only when there is something; None: leave it as it is.
+
+    Raises:
+        RefusedError: the event cannot be told from one that is sealed already.
+    """
+    names = f"{touchpoint.subject}\0{touchpoint.source}\0{touchpoint.id}\0".encode()
+    count = 0
+
+    def sealed(mark: Mark, name: str, value: bytes) -> bytes:
+        nonlocal count
+        with_ = key(mark)
+        if with_ is None:
+            return value
+        token = with_.seal(value, b"%b%b\0%d" % (names, name.encode(), count), apart=mark is Mark.APART)
+        count += 1
+        return token
+
+    try:
+        event = personal.change(touchpoint.event, touchpoint.type, sealed)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise RefusedError("bad_envelope", f"a name in the event is no text: {error}") from error
+    if not count:
+        return touchpoint.event
+    if event.count(_TOKEN) != count:
+        raise RefusedError("bad_data", "a text begins with enc:v1:, by which the ledger marks what it encrypted: write it otherwise")
+    return b"%b%d,%b" % (SEALED, count, event[1:])
+
+
+def is_sealed(event: bytes) -> bool:
+    return event.startswith(SEALED)
+
+
+def numbers(event: bytes) -> set[int]:
+    """The keys a sealed event asks for; none where it is not sealed."""
+    if not event.startswith(SEALED):
+        return set()
+    return {int(part[: part.index(b":")]) for part in event.split(_TOKEN)[1:]}
+
+
+def opened(stored: Stored, keys: Mapping[int, DataKey]) -> Stored:
+    """A sealed event with its values in place, or the mark of what is erased. ``keys``: all that ``numbers`` names.
+
+    Raises:
+        ValueError: it is not what was sealed.
+    """
+    event = open_event(stored.event, keys)
+    return Stored(stored.position, stored.relationship, stored.version, stored.type, stored.recorded_us, event)
+
+
+def open_event(event: bytes, keys: Mapping[int, DataKey]) -> bytes:
+    """As ``opened``, of the event's bytes."""
+    at = event.index(b",") + 1
+    named = _decode_named(event)
+    names = f"{named.subject}\0{named.source}\0{named.id}\0".encode()
+    parts = [b"{"]
+    for ordinal in range(int(event[len(SEALED) : at - 1])):
+        start = event.index(_TOKEN, at)
+        end = event.index(b'"', start + 1)
+        number, payload, *told = event[start + len(_TOKEN) : end].split(b":")
+        name = event[event.rindex(b'"', 0, start - 2) + 1 : start - 2]
+        value = keys[int(number)].open(payload, b"%b%b\0%d" % (names, name, ordinal))
+        parts += (event[at:start], _erased(name, told) if value is None else value)
+        at = end + 1
+    parts.append(event[at:])
+    return b"".join(parts)
+
+
+def is_erased(event: bytes, keys: Mapping[int, DataKey]) -> bool:
+    """Whether a value of an event as it stands in the store was erased, so that what it said cannot be compared any more."""
+    return any(keys[number].destroyed for number in numbers(event))
+
+
+def _erased(name: bytes, told: Sequence[bytes]) -> bytes:
+    if name in OBJECTS:
+        return b'{"erased":true}'
+    return msgspec.json.encode(f"(erased {told[0].decode()})" if told else ERASED)
