@@ -14,8 +14,10 @@ from projections.scoring.policy import Policy
 from schemas.errors import SettingsError
 
 By = Literal["channel", "segment", "incentive", "first"]
+NO_INCENTIVE = "none"
 BYS: tuple[By, ...] = ("channel", "segment", "incentive", "first")
-ABSENT = {"delivery": "none in the first days", "complaint": "none in the first days", "purchase": "none in the first days"}
+ABSENT = "none in the first days"
+TELLING = ("purchase", "delivery", "complaint")
 """Experiences whose absence is one too."""
 EXPERIENCES = {
     "customer": ("purchase", "delivery", "complaint", "answer", "payment"),
@@ -98,14 +100,14 @@ def families(those: Sequence[Began], old: Sequence[Began], kind: str, by: By) ->
         found = defaultdict[str | None, list[Began]](list)
         for one in those:
             name = one.won[by]
-            found["none" if name is None and by == "incentive" else name].append(one)
+            found[NO_INCENTIVE if name is None and by == "incentive" else name].append(one)
         yield Family(by, None, found)
         return
     for experience in EXPERIENCES[kind]:
         told = _sizes(those, old) if experience == "purchase" else [(one.firsts[experience], one) for one in those]
         found = defaultdict[str | None, list[Began]](list)
         for word, one in told:
-            if (name := ABSENT.get(experience) if word is None else word) is not None:
+            if (name := ABSENT if word is None and experience in TELLING else word) is not None:
                 found[name].append(one)
         yield Family(by, experience, found)
 
@@ -123,6 +125,6 @@ def _sizes(those: Sequence[Began], old: Sequence[Began]) -> list[tuple[str | Non
             found.append((None, one))
         elif one.purchase[0] in bounds:
             low, high = bounds[one.purchase[0]]
-            names = (f"to {low:,.0f}", f"{low:,.0f} to {high:,.0f}", f"above {high:,.0f}")
+            names = (f"up to {low:,.0f}", f"{low:,.0f} to {high:,.0f}", f"above {high:,.0f}")
             found.append((f"{names[bisect_left((low, high), one.purchase[1])]} {one.purchase[0]}", one))
     return found

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from projections.acquisition.began import Began, By, Family, families
+from projections.acquisition.began import NO_INCENTIVE, Began, By, Family, families
 from projections.acquisition.shrinking import pooled_spread, shrunk
 from projections.answers import Interval
 from projections.scoring.evidence import DAY_US
@@ -152,7 +152,7 @@ def _besides(
     found: dict[str | None, dict[str, Any]] = {}
     gaps: dict[str | None, tuple[int, float, float]] = {}
     for name in judged:
-        others = [other for other in judged if other != name and (by != "incentive" or "none" in (name, other))]
+        others = [other for other in judged if other != name and (by != "incentive" or NO_INCENTIVE in (name, other))]
         gap = _gap(strata[name], [strata[other] for other in others], spread)
         found[name] = {"similar": 0 if gap is None else gap[0]}
         if gap is not None and gap[0] >= rule.relationships_min and len(judged[name]) >= rule.relationships_min:

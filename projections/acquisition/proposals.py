@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from projections.acquisition.began import ABSENT, NO_INCENTIVE
 from projections.acquisition.cohorts import Cohort
 from projections.actions.effects import Effect
 from projections.answers import Interval
@@ -38,7 +39,7 @@ WORSE: Mapping[tuple[str, str], str] = {
     ("partner", "incentive"): "think twice before agreeing on {}",
 }
 EXPERIENCES: Mapping[tuple[str, str], str] = {
-    ("customer", "purchase"): "look at first purchases by size: where a small one leads nowhere, help them to a larger one, or earlier",
+    ("customer", "purchase"): "look at the first purchase when you choose whom to follow up",
     ("customer", "delivery"): "see to it that the first delivery comes, on time and in full",
     ("customer", "complaint"): "settle a first complaint at once",
     ("customer", "answer"): "answer the first request within {hours:g} hours",
@@ -84,7 +85,7 @@ def of_cohorts(cohorts: Iterable[Cohort], rule: AcquisitionPolicy) -> list[Propo
     """What surely differs; where several cohorts of a family call for the same, the surest one says it."""
     found: dict[str, Proposal] = {}
     for one in cohorts:
-        if one.verdict not in ("better", "worse") or one.cohort is None or one.beside is None:
+        if one.verdict not in ("better", "worse") or one.cohort in (None, NO_INCENTIVE):
             continue
         proposal = _of_cohort(one, rule)
         play = proposal.text.partition(":")[0]
@@ -124,7 +125,7 @@ def _of_cohort(one: Cohort, rule: AcquisitionPolicy) -> Proposal:
     low, high = one.interval or (0.0, 0.0)
     beside, sure = one.beside or 0.0, one.beside_interval or (0.0, 0.0)
     figures = [
-        f"{_who(one)} are at {one.quality:.0f} [{low:.0f}, {high:.0f}] after {one.horizon_days} days",
+        f"{_who(one, rule)} are at {one.quality:.0f} [{low:.0f}, {high:.0f}] after {one.horizon_days} days",
         f"{abs(beside):.1f} points {'above' if beside > 0 else 'below'} similar ones [{sure[0]:+.1f}, {sure[1]:+.1f}]",
         f"{one.relationships} of them",
     ]
@@ -147,7 +148,7 @@ def _play(one: Cohort, rule: AcquisitionPolicy) -> str:
     return (BETTER if one.verdict == "better" else WORSE)[one.kind, one.by].format(one.cohort)
 
 
-def _who(one: Cohort) -> str:
+def _who(one: Cohort, rule: AcquisitionPolicy) -> str:
     """The cohort in words."""
     those = f"{one.kind}s"
     if one.by == "channel":
@@ -155,7 +156,9 @@ def _who(one: Cohort) -> str:
     if one.by == "segment":
         return f"{those} in {one.cohort}"
     if one.by == "incentive":
-        return f"{those} without an incentive" if one.cohort == "none" else f"{those} won with {one.cohort}"
+        return f"{those} won with {one.cohort}"
+    if one.cohort == ABSENT:
+        return f"{those} without a {one.experience} in the first {rule.first_days} days"
     return f"{those} whose first {one.experience} was {one.cohort}"
 
 

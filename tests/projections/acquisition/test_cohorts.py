@@ -77,7 +77,16 @@ def test_incentives_are_held_against_those_who_had_none() -> None:
     began = world(rng, 600, {"free-trial": -8.0, "first-order-10": -8.0})
     found = by_name(cohorts(began, "incentive", ASKED, POLICY))
     assert found["free-trial"].verdict == found["first-order-10"].verdict == "worse"
-    assert {one.what for one in of_cohorts(found.values(), RULE)} == {"incentive"}
+    assert found["none"].verdict == "better"  # the other side of the same, and nothing to offer
+    told = [one.text.partition(":")[0] for one in of_cohorts(found.values(), RULE)]
+    assert sorted(told) == ["think twice before offering first-order-10", "think twice before offering free-trial"]
+
+
+def test_what_never_came_is_named_by_the_days_in_which_it_should_have() -> None:
+    rng = random.Random(20)
+    began = [drawn(rng, {"late": 0.0}, firsts={"delivery": None}, quality=rng.gauss(45.0, 9.0)) for _ in range(40)] + world(rng, 200)
+    texts = [one.text for one in of_cohorts(cohorts(began, "first", ASKED, POLICY), RULE)]
+    assert any("customers without a delivery in the first 45 days are at 4" in text for text in texts)
 
 
 def test_who_is_too_young_or_unknown_is_left_out_and_counted() -> None:
@@ -107,7 +116,7 @@ def test_first_purchases_are_parted_by_size_in_each_currency() -> None:
     began += [drawn(random.Random(number), purchase=("USD", 5.0)) for number in range(3)]  # too few to be parted
     began.append(drawn(random.Random(1), purchase=None))
     found = {one.cohort: one.relationships for one in cohorts(began, "first", ASKED, POLICY) if one.experience == "purchase"}
-    assert found == {"to 11 EUR": 10, "11 to 20 EUR": 10, "above 20 EUR": 10, "none in the first days": 1}
+    assert found == {"up to 11 EUR": 10, "11 to 20 EUR": 10, "above 20 EUR": 10, "none in the first days": 1}
 
 
 def test_no_experience_is_one_where_it_says_something() -> None:
