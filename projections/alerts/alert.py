@@ -95,22 +95,30 @@ class Stream(msgspec.Struct, array_like=True, gc=False):
     evidence: list[int] = []
 
 
-class Rhythm(msgspec.Struct, array_like=True, gc=False):
-    """The own rhythm of a customer. Days are counted from 1970 UTC.
+class Usual(msgspec.Struct, array_like=True, gc=False):
+    """What a customer did over a time, in sums.
 
-    gaps, days: gaps between purchases and the days they took, faded by the number of purchases since. height: of the sum.
-    mean: of the logarithm of the amounts in ``currency``; squares: sum of squared distances from it; amounts: how many.
+    gaps, days: gaps between purchases and the days they took. amounts, mean, squares: how many, the mean of their logarithms, the sum of
+    squared distances from it. moods, mood: how many, and their sum (each 0-1).
     """
 
-    last_day: int | None = None
     gaps: float = 0.0
     days: float = 0.0
-    seen: int = 0
-    height: float = 0.0
-    currency: str = ""
+    amounts: float = 0.0
     mean: float = 0.0
     squares: float = 0.0
-    amounts: float = 0.0
+    moods: float = 0.0
+    mood: float = 0.0
+
+
+class Rhythm(msgspec.Struct, array_like=True, gc=False):
+    """The own rhythm of a customer. last_day: with a purchase, since 1970 UTC. height: of the sum. ``since``: while it was not 0."""
+
+    last_day: int | None = None
+    height: float = 0.0
+    currency: str = ""
+    usual: Usual = msgspec.field(default_factory=Usual)
+    since: Usual = msgspec.field(default_factory=Usual)
 
 
 class Book(msgspec.Struct, array_like=True, gc=False):

@@ -55,8 +55,7 @@ def watch(book: Book, policy: AlertsPolicy, event: Recorded, cause: Cause, due_u
 
 def settle(book: Book, policy: AlertsPolicy, part: str, at_us: int, why: str) -> None:
     """A part is over: its watch ends, and so does its alert when it was the last. One raised as history that never was true is gone."""
-    if book.watches.pop(part, None) is not None:
-        _next(book)
+    unwatch(book, part)
     alert = next((one for one in book.alerts.values() if part in one.parts), None)
     if alert is None:
         return
@@ -67,6 +66,12 @@ def settle(book: Book, policy: AlertsPolicy, part: str, at_us: int, why: str) ->
         del book.alerts[alert.cause]
     else:
         _end(book, policy, alert, max(at_us, alert.opened_us), why)
+
+
+def unwatch(book: Book, part: str) -> None:
+    """What a watch waits for has come another way."""
+    if book.watches.pop(part, None) is not None:
+        _next(book)
 
 
 def stands(book: Book, part: str) -> bool:

@@ -1,26 +1,35 @@
-"""Silence and drifting away, beyond the customer's own rhythm.
+"""Drifting away and falling silent, beyond the customer's own rhythm: purchases, amounts and mood in one sum.
 
-A CUSUM (Page 1954; Lorden 1971) of two things against "they buy ``silence_slower`` times more rarely, and half as much". Days between
-purchases are exponential with the customer's own mean (faded, and taken a standard error longer, so that few gaps prove little): the sum
-grows by (1 - 1 / slower) / mean for every silent day and falls by log(slower) at a purchase. The logarithms of amounts are normal around
-their own mean: a purchase of half the usual amount adds, a usual one takes away, within bounds so that no purchase decides alone. At the
-limit it is an alert; and so is a silence of ``silence_gaps`` usual gaps, whatever was before: chance gives it in exp(-gaps) of them. The
-day is known at the last purchase, so nothing needs to be looked at until then.
+A CUSUM (Page 1954; Lorden 1971) against "they buy ``silence_slower`` times more rarely, for ``silence_smaller`` times less, in a mood
+``mood_drop`` worse". Each of the three adds the logarithm of its likelihood ratio, since who drifts away does a little of each:
+
+- *days* between purchases are exponential: every silent day adds (1 - 1 / slower) / mean, a purchase takes log(slower) away. The mean is
+  taken half a standard error longer than it was, so that few gaps prove little;
+- *logarithms of amounts* are normal around their own mean, with the spread of the policy until their own is known;
+- *mood*, what they answer and how they sound (0-1), is normal around its own mean, at first the peers'.
+
+At the limit it is an alert. Who buys no more at all is a second alternative: a silent day then adds 1 / mean to the sum at the last
+purchase, and must reach the limit and ``silence_gone`` more. The day is known at the last purchase, so nothing needs to be looked at until
+then. Only what comes while the sum is 0 is what is usual: what comes since is kept apart, and becomes usual when the sum is back at 0, so
+that who fades slowly is not taken for one who always was so.
 """
 
-from math import exp, log, sqrt
+from collections.abc import Callable
+from math import log, sqrt
 
-from projections.alerts.alert import Book, Rhythm, on
-from projections.alerts.book import Cause, raise_, settle, stands, watch
+from projections.alerts.alert import Book, Rhythm, Usual, on
+from projections.alerts.book import Cause, raise_, settle, stands, unwatch, watch
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import AlertsPolicy, Policy
-from schemas.catalogue import Closed, Purchase
+from schemas.catalogue import SCALES, Closed, Contact, Data, Feedback, Purchase
 from schemas.touchpoint import Recorded
 
 CAUSE = "silence"
-HALF = log(2.0)
 AMOUNTS = 5.0  # purchases that the policy's spread of amounts is worth
-STEP_LOW, STEP_HIGH = -1.0, 2.5  # of the sum at one amount
+MOODS = 4.0  # answers that the peers' mood is worth
+SURE = 0.5  # standard errors by which gaps are taken to be longer
+AMOUNT_STEP = -2.0, 2.5  # of the sum at one purchase, at least and at most: none decides alone
+MOOD_STEP = -1.0, 1.5  # at one word: anger alone is no silence
 
 
 def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
@@ -29,28 +38,38 @@ def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
     day = event.occurred_us // DAY_US
     if own.last_day is not None and day <= own.last_day:
         return  # several on a day are one occasion, and one that arrives late changes little
-    amount = float(data.amount.amount)
-    if own.last_day is not None:
-        gap = float(day - own.last_day)
-        if own.seen >= rule.rhythm_min:
-            if (
-                stands(book, CAUSE) and CAUSE not in book.watches
-            ):  # the silence was told: the sum begins anew, halfway (Lucas & Crosier 1982)
-                own.height = rule.silence_limit / 2.0
-            else:
-                own.height += gap * _rate(own) * (1.0 - 1.0 / rule.silence_slower) - log(rule.silence_slower)
-            own.height = min(max(0.0, own.height + _smaller(own, data.amount.currency, amount, rule)), rule.silence_limit)
-        keep = 1.0 - 1.0 / rule.rhythm_memory
-        own.gaps, own.days, own.seen = own.gaps * keep + 1.0, own.days * keep + gap, own.seen + 1
+    gap = 0.0 if own.last_day is None else float(day - own.last_day)
+    told = own.usual.gaps >= rule.rhythm_min
+    if told:
+        own.height = 0.0 if _raised(book) else max(0.0, own.height + gap * _rate(own) * _slower(rule) - log(rule.silence_slower))
+    if gap:
+        own.since.gaps, own.since.days = own.since.gaps + 1.0, own.since.days + gap
     own.last_day = day
-    _learn(own, data.amount.currency, amount, rule)
-    if own.height >= rule.silence_limit:
-        text = f"they buy more rarely or less than they used to: usual were {own.days / own.gaps:.0f} days between purchases"
-        raise_(book, rule, event, Cause("silence", CAUSE, "medium", text))
-    elif own.height <= rule.silence_limit / 2.0:
-        settle(book, rule, CAUSE, event.occurred_us, "they buy again")
-    if own.seen >= rule.rhythm_min:
-        _wait(book, event, day, rule)
+    amount, currency = float(data.amount.amount), data.amount.currency
+    if amount > 0.0:
+        if currency != own.currency:  # another currency starts anew
+            own.currency = currency
+            for one in (own.usual, own.since):
+                one.amounts = one.mean = one.squares = 0.0
+        _hear(own, _smaller(own, log(amount), rule) if told else 0.0, AMOUNT_STEP, rule)
+        _add(own.since, log(amount))
+    _judge(book, event, rule, told=told)
+
+
+def heard(book: Book, event: Recorded, data: Data, policy: Policy) -> None:
+    """What they answer, or how they sound, in the mood of the rhythm."""
+    rule, own = policy.alerts, book.rhythm
+    mood = MOOD[type(data)](data)
+    if mood is None or not event.relationship.startswith("customer/"):
+        return
+    was = own.height
+    if own.usual.gaps >= rule.rhythm_min:
+        _hear(own, _sadder(own, mood, rule), MOOD_STEP, rule)
+    if was == own.height == 0.0:  # as nearly always
+        own.usual.moods, own.usual.mood = own.usual.moods + 1.0, own.usual.mood + mood
+        return
+    own.since.moods, own.since.mood = own.since.moods + 1.0, own.since.mood + mood
+    _judge(book, event, rule, told=True)
 
 
 def left(book: Book, event: Recorded, _: Closed, policy: Policy) -> None:
@@ -58,36 +77,100 @@ def left(book: Book, event: Recorded, _: Closed, policy: Policy) -> None:
     settle(book, policy.alerts, CAUSE, event.occurred_us, "the relationship was closed")
 
 
+def _judge(book: Book, event: Recorded, rule: AlertsPolicy, *, told: bool) -> None:
+    """Raise, settle or wait, after the sum has moved; what came since is usual where the sum is 0."""
+    own = book.rhythm
+    if own.height == 0.0:
+        _merge(own.usual, own.since)
+        own.since = Usual()
+    if not told and own.usual.gaps < rule.rhythm_min:
+        return
+    if own.height >= rule.silence_limit:
+        text = f"they buy more rarely or less, or in a worse mood, than before: usual were {_usual_days(own)} days between purchases"
+        unwatch(book, CAUSE)
+        raise_(book, rule, event, Cause("silence", CAUSE, "medium", text))
+    elif isinstance(event.data, Purchase) and own.height <= rule.silence_limit / 2.0:
+        settle(book, rule, CAUSE, event.occurred_us, "they buy again")
+    if own.last_day is not None and not _raised(book):
+        _wait(book, event, own.last_day, rule)
+
+
 def _wait(book: Book, event: Recorded, day: int, rule: AlertsPolicy) -> None:
     """Watch for the day on which the silence is too long."""
-    own, rate = book.rhythm, _rate(book.rhythm)
-    left_over = (rule.silence_limit - own.height) / (1.0 - 1.0 / rule.silence_slower)
-    days = max(1.0, min(left_over, rule.silence_gaps) / rate)
-    why = "and rarer or smaller ones before" if own.height > 0.0 else f"so long by chance in {exp(-days * rate):.1%} of gaps"
-    text = f"no purchase since {on(day * DAY_US)}, {why}; usual are {own.days / own.gaps:.0f} days between two"
-    watch(book, rule, event, Cause("silence", CAUSE, "medium", text), (day + 1) * DAY_US + int(days * DAY_US))
+    own = book.rhythm
+    asked = rule.silence_limit - own.height
+    days = max(1.0, min(asked / _slower(rule), asked + rule.silence_gone) / _rate(own))
+    why = ", after rarer or smaller ones or in a worse mood" if own.height > 0.0 else ""
+    text = f"no purchase since {on(day * DAY_US)}{why}; usual are {_usual_days(own)} days between two"
+    due_us = max((day + 1) * DAY_US + int(days * DAY_US), event.occurred_us)
+    watch(book, rule, event, Cause("silence", CAUSE, "medium", text), due_us)
+
+
+def _raised(book: Book) -> bool:
+    """Whether the alert stands, and is not only watched for."""
+    return CAUSE not in book.watches and stands(book, CAUSE)
+
+
+def _usual_days(own: Rhythm) -> str:
+    return f"{own.usual.days / own.usual.gaps:.0f}"
+
+
+def _slower(rule: AlertsPolicy) -> float:
+    """What a usual gap of silence adds."""
+    return 1.0 - 1.0 / rule.silence_slower
 
 
 def _rate(own: Rhythm) -> float:
-    """Purchases a day, a standard error on the slow side."""
-    return own.gaps / (max(own.days, 1.0) * (1.0 + 1.0 / sqrt(own.gaps)))
+    """Purchases a day, on the slow side."""
+    return own.usual.gaps / (max(own.usual.days, 1.0) * (1.0 + SURE / sqrt(own.usual.gaps)))
 
 
-def _smaller(own: Rhythm, currency: str, amount: float, rule: AlertsPolicy) -> float:
-    """The log-likelihood ratio of half the usual amount against the usual one."""
-    if currency != own.currency or amount <= 0.0:
+def _hear(own: Rhythm, step: float, bounds: tuple[float, float], rule: AlertsPolicy) -> None:
+    """Move the sum, within bounds: it must be able to come back."""
+    own.height = min(max(0.0, own.height + max(bounds[0], min(bounds[1], step))), rule.silence_limit)
+
+
+def _smaller(own: Rhythm, amount: float, rule: AlertsPolicy) -> float:
+    """The log-likelihood ratio of a smaller amount against the usual one; ``amount`` as a logarithm."""
+    if own.usual.amounts == 0.0:
         return 0.0
-    spread = (AMOUNTS * rule.amount_spread**2 + own.squares) / (AMOUNTS + own.amounts)
-    return max(STEP_LOW, min(STEP_HIGH, -HALF * (2.0 * (log(amount) - own.mean) + HALF) / (2.0 * spread)))
+    spread = (AMOUNTS * rule.amount_spread**2 + own.usual.squares) / (AMOUNTS + own.usual.amounts)
+    less = log(rule.silence_smaller)
+    return -less * (2.0 * (amount - own.usual.mean) + less) / (2.0 * spread)
 
 
-def _learn(own: Rhythm, currency: str, amount: float, rule: AlertsPolicy) -> None:
-    """Let the purchase become part of what is usual; another currency starts anew."""
-    if amount <= 0.0:
-        return
-    if currency != own.currency:
-        own.currency, own.mean, own.squares, own.amounts = currency, 0.0, 0.0, 0.0
-    own.amounts = min(own.amounts + 1.0, rule.rhythm_memory / 2.0)
-    off = log(amount) - own.mean
-    own.mean += off / own.amounts
-    own.squares = own.squares * (1.0 - 1.0 / (rule.rhythm_memory / 2.0)) + (off * (log(amount) - own.mean) if own.amounts > 1.0 else 0.0)
+def _sadder(own: Rhythm, mood: float, rule: AlertsPolicy) -> float:
+    """The log-likelihood ratio of a worse mood against the usual one."""
+    usual = (own.usual.mood + MOODS * rule.usual_mood) / (own.usual.moods + MOODS)
+    return -rule.mood_drop * (2.0 * (mood - usual) + rule.mood_drop) / (2.0 * rule.mood_spread**2)
+
+
+def _add(of: Usual, amount: float) -> None:
+    """Take one more amount into mean and squares (Welford 1962)."""
+    of.amounts += 1.0
+    off = amount - of.mean
+    of.mean += off / of.amounts
+    of.squares += off * (amount - of.mean)
+
+
+def _merge(into: Usual, new: Usual) -> None:
+    """Let what came since be usual, too (Chan, Golub & LeVeque 1983 for mean and squares)."""
+    into.gaps, into.days = into.gaps + new.gaps, into.days + new.days
+    into.moods, into.mood = into.moods + new.moods, into.mood + new.mood
+    if new.amounts:
+        both, off = into.amounts + new.amounts, new.mean - into.mean
+        into.squares += new.squares + off * off * into.amounts * new.amounts / both
+        into.mean += off * new.amounts / both
+        into.amounts = both
+
+
+def _answered(data: Feedback) -> float:
+    low, high = SCALES[data.scale]
+    return (data.value - low) / (high - low)
+
+
+def _sounded(data: Contact) -> float | None:
+    return None if data.sentiment is None else (data.sentiment + 1.0) / 2.0
+
+
+MOOD: dict[type, Callable[..., float | None]] = {Feedback: _answered, Contact: _sounded}

@@ -68,7 +68,7 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=3,
+        version=4,
         policy=policy.digest,
         row=Row,
         state=Book,
@@ -100,6 +100,8 @@ HANDLERS: dict[type, Handler] = {
     c.Disrupted: terms.disrupted,
     c.Purchase: rhythm.bought,
     c.Closed: rhythm.left,
+    c.Feedback: rhythm.heard,
+    c.Contact: rhythm.heard,
     c.AlertAcknowledged: handling.acknowledged,
     c.AlertAssigned: handling.assigned,
     c.AlertSnoozed: handling.snoozed,
@@ -116,7 +118,7 @@ AGAIN: dict[type, Callable[[Any, Any], list[again.Told]]] = {
     c.Quote: again.quote,
     c.Information: again.information,
 }
-TYPES = frozenset({*HANDLERS, *AGAIN, c.Feedback, c.Contact, c.Return, c.InvoiceDisputed, c.ContractBreached, c.Incident, type(None)})
+TYPES = frozenset({*HANDLERS, *AGAIN, c.Return, c.InvoiceDisputed, c.ContractBreached, c.Incident, type(None)})
 NOTHING: Mapping[type, tuple[Source, ...]] = {}
 OF_THE_LEDGER = frozenset({c.ReputationNoted})
 

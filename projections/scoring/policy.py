@@ -299,11 +299,14 @@ class AlertsPolicy(Section, frozen=True):
     payment_days: Annotated[int, msgspec.Meta(ge=0)]
     answer_hours: Positive
     rhythm_min: Annotated[int, msgspec.Meta(ge=2)]
-    rhythm_memory: Annotated[float, msgspec.Meta(gt=1)]
     silence_slower: Annotated[float, msgspec.Meta(gt=1)]
+    silence_smaller: Annotated[float, msgspec.Meta(gt=1)]
     silence_limit: Positive
-    silence_gaps: Positive
+    silence_gone: Weight
     amount_spread: Positive
+    usual_mood: OpenShare
+    mood_drop: OpenShare
+    mood_spread: Positive
     usual_bad: OpenShare
     turned_by: Annotated[float, msgspec.Meta(gt=0, le=0.4)]
     turned_limit: Positive

@@ -43,6 +43,7 @@ TELLING: dict[str, set[AlertKind]] = {
     "disrupted": {"sole_source_at_risk"},
 }
 JUDGING: set[AlertKind] = {"quality_turned", "silence", "late_again", "pays_late_again", "slow_again", "wrong_again", "we_fail_again"}
+DIM = frozenset({"drifting", "recovering"})  # a few touchpoints tell all there is of them: what can be seen, see test_drifting.py
 PLAIN: dict[str, float] = {"unfair_deal": 31.0, "expensive": 5.0}  # days within which what is plain to see is told
 
 
@@ -109,20 +110,19 @@ def test_nine_of_ten_planted_stories_are_caught_with_their_day(seed: int) -> Non
         by_story[life.truth.story].append(delays[life.truth.relationship])
     for story, found in by_story.items():
         told = [delay for delay in found if delay is not None]
-        assert len(told) / len(found) >= 0.6, story  # drifting: a fifth of life in silence is at the edge of what chance leaves unsaid
+        assert len(told) / len(found) >= (0.7 if story in DIM else 0.85), story
         assert max(told) < PLAIN.get(story, 730.0), story
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_one_alert_in_ten_at_most_is_a_false_alarm(seed: int) -> None:
+def test_one_in_ten_of_the_alerts_that_judge_is_a_false_alarm_at_most(seed: int) -> None:
     lives = sample(seed)
     wrong: Counter[AlertKind] = Counter()
     for life in lives:
         since, until = life.span
         wrong.update(one.kind for one in life.alerts if one.kind in JUDGING and not since <= opened_us(one) <= until + 30 * DAY)
     judged = sum(one.kind in JUDGING for life in lives for one in life.alerts)
-    assert wrong.total() / sum(len(life.alerts) for life in lives) <= 0.1
-    assert wrong.total() / judged <= 0.15
+    assert wrong.total() / judged <= 0.1
     years = sum((NOW - life.events[0].occurred_us) / DAY / 365.0 for life in lives if life.truth.troubled_us is None)
     assert wrong.total() / years <= 0.2  # those in troubled relationships counted too: hardly one in five years of a sound one
 

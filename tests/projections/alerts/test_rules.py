@@ -9,7 +9,7 @@ from projections.alerts.alert import AlertKind
 from schemas import catalogue as c
 from schemas.catalogue import Data
 from schemas.touchpoint import Recorded
-from tests.projections.alerts.folds import PARTNER, day, live, row, told
+from tests.projections.alerts.folds import PARTNER, day, live, opened_us, row, told
 from tests.projections.events import POLICY
 
 EUR = "EUR"
@@ -116,6 +116,16 @@ def test_who_buys_more_rarely_and_less_is_drifting_away_before_falling_silent() 
     fading = [bought(285.0, 40.0), bought(260.0, 30.0), bought(235.0, 30.0)]
     assert told([*usual, *fading], 234.0, kind="silence")
     assert told([*usual, bought(285.0), bought(260.0), bought(235.0)], 234.0) == []
+
+
+def test_a_worse_mood_brings_the_day_of_silence_forward_and_alone_is_none() -> None:
+    weekly = [bought(400.0 - 7.0 * number) for number in range(20)]  # the last 267 days ago
+    usual = [live(c.Contact("phone", "inbound", sentiment=0.6), 395.0 - 20.0 * number) for number in range(5)]
+    worse = [live(c.Contact("phone", "inbound", sentiment=-0.6), 266.0 - number) for number in range(2)]
+    (alone,) = told([*weekly, *usual], kind="silence")
+    (sadder,) = told([*weekly, *usual, *worse], kind="silence")
+    assert opened_us(sadder) < opened_us(alone)
+    assert told([*weekly, *usual, *worse], 263.0) == []
 
 
 def test_few_purchases_tell_no_rhythm() -> None:
