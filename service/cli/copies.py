@@ -29,10 +29,11 @@ WHY = click.option("--why", required=True, metavar="TEXT", help="What it is for,
 rledger export --output audit-2026 --why "yearly audit"
   rledger export --relationship customer/acme --output acme --why "request under GDPR article 15"
   rledger export --kind partner --since 2026-01-01 --until 2026-03-31 --output q1 --why "supplier review"
+  rledger export --format parquet --output for-duckdb --why "margin by segment"
   rledger export --from 100001 --output new --why "nightly copy"
 """),
 )
-@click.option("--format", "form", type=click.Choice(["jsonl"]), default="jsonl", show_default=True, help="Of the events.")
+@click.option("--format", "form", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True, help="Of the events.")
 @click.option("--relationship", "relationships", multiple=True, metavar="REL", help="Only its events; repeat for more.")
 @click.option("--kind", type=click.Choice(["customer", "partner"]), help="Only events of customers, or of partners.")
 @click.option(
@@ -57,7 +58,7 @@ def export(
     why: str,
     as_json: bool,
 ) -> None:
-    """Write events to a folder: a record a line as it stands in the store, a manifest, and the signed checkpoint that proves them.
+    """Write events to a folder: each as it stands in the store, a manifest, and the signed checkpoint that proves them.
 
     Nothing chosen, it is the whole log, which can be imported into an empty ledger. bin/verify-ledger verifies it without this program
     (docs/verification.md). What the ledger encrypts stays encrypted. That you exported is recorded, with your name.

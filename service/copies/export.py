@@ -5,7 +5,9 @@ Bounded memory: a page of events at a time. That somebody exported is an event, 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -45,6 +47,30 @@ class JsonLines:
     def close(self) -> None:
         """Nothing follows the last line."""
 
+    def drop(self) -> None:
+        """Leave nothing of it, unless it is finished."""
+        self.file.drop()
+
+
+class Writer(Protocol):
+    """Writes events to ``file`` in one format."""
+
+    file: Growing
+
+    def write(self, rows: Sequence[Row]) -> None: ...
+
+    def close(self) -> None: ...
+
+    def drop(self) -> None: ...
+
+
+def _writer(form: EventsFormat, folder: Path) -> Writer:
+    if form == "jsonl":
+        return JsonLines(folder)
+    from service.copies.parquet import ParquetEvents  # noqa: PLC0415  # pyarrow takes 0.2 s, which lines need not wait
+
+    return ParquetEvents(folder)
+
 
 class Export:
     """The events that ``selection`` takes of ``checkpoints``' ledger, with what proves them.
@@ -67,7 +93,7 @@ class Export:
             UnprovenError: the log is not what was signed.
         """
         empty_folder(folder)
-        events = JsonLines(folder)
+        events = _writer(form, folder)
         proof = None if self.selection.whole else Growing(folder / PROOF)
         try:
             last = self._events(events, proof, told)
@@ -93,28 +119,31 @@ class Export:
             self._record(made, folder)
             write_whole(folder / manifests.NAME, manifests.encode(made))
         except BaseException:
-            for name in (EVENTS, PROOF, CHECKPOINT):
+            for name in (events.file.path.name, PROOF, CHECKPOINT):
                 (folder / name).unlink(missing_ok=True)
             raise
         finally:
-            events.file.drop()
+            events.drop()
             if proof is not None:
                 proof.drop()
         return made
 
-    def _events(self, events: JsonLines, proof: Growing | None, told: Told) -> int:
+    def _events(self, events: Writer, proof: Growing | None, told: Told) -> int:
         """Write the events, and their proof; returns the last position."""
         node = self._checkpoints.tiles.nodes(self.size)
         tree, last = Frontier(), 0
         for rows in self._pages(told):
-            for run in _runs(self._taken(rows)):
+            taken = self._taken(rows)
+            for run in _runs(taken):
                 tree, hashes = passed(tree, run[0][0] - 1, node)
                 _add(proof, hashes)
                 tree = tree.extended(hash_row(*row[:-1]) for row in run)
-                events.write(run)
                 events.file.first = events.file.first or run[0][0]
                 events.file.events += len(run)
                 last = run[-1][0]
+            with _read_rightly(rows):
+                if taken:
+                    events.write(taken)
         tree, hashes = passed(tree, self.size, node)
         _add(proof, hashes)
         if tree.root() != self._opened.checkpoint.root:
@@ -137,11 +166,8 @@ class Export:
     def _taken(self, rows: list[Row]) -> list[Row]:
         if not self.selection.by_row:
             return rows
-        try:
+        with _read_rightly(rows):
             return [row for row in rows if self.selection.takes(row)]
-        except (ValueError, msgspec.DecodeError) as error:
-            where = f"an event from position {rows[0][0]:,} on is not what was accepted ({error})"
-            raise UnprovenError(f"{where}: `rledger verify` says which") from error
 
     def _record(self, made: Manifest, folder: Path) -> None:
         """Say in the ledger who took what, and where to."""
@@ -164,6 +190,16 @@ def resting_on(checkpoints: Checkpoints, now_us: int) -> Opened:
         raise UnprovenError("the checkpoint just made is gone from the store: see `rledger verify`")
     checkpoints.tiles.advance(newest.checkpoint.size)
     return newest
+
+
+@contextmanager
+def _read_rightly(rows: Sequence[Row]) -> Iterator[None]:
+    """What is done with rows fails only where they are no events any more."""
+    try:
+        yield
+    except (ValueError, msgspec.MsgspecError) as error:
+        where = f"an event from position {rows[0][0]:,} on is not what was accepted ({error})"
+        raise UnprovenError(f"the log is not what was signed: {where}; `rledger verify` says which") from error
 
 
 def _runs(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

@@ -30,6 +30,15 @@ class _Occurred(msgspec.Struct, gc=False):
 _occurred = msgspec.json.Decoder(_Occurred).decode
 
 
+def occurred_us(event: bytes) -> int:
+    """When a stored event happened, microseconds UTC.
+
+    Raises:
+        ValueError: it is no event any more.
+    """
+    return microseconds(_occurred(event).time)
+
+
 class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which events: all that every field given takes. ``since`` to ``until`` is when it happened; ``last`` None: to the end.
 
@@ -65,10 +74,8 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
             return False
         if self.since is None and self.until is None:
             return True
-        occurred_us = microseconds(_occurred(row[5]).time)
-        return (self.since is None or occurred_us >= microseconds(self.since)) and (
-            self.until is None or occurred_us <= microseconds(self.until)
-        )
+        us = occurred_us(row[5])
+        return (self.since is None or us >= microseconds(self.since)) and (self.until is None or us <= microseconds(self.until))
 
 
 class CopiedFile(msgspec.Struct, frozen=True, omit_defaults=True):
