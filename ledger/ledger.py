@@ -20,6 +20,7 @@ from ledger.interface import Appended, DeadLetter, Delivered, Head, KeptCheckpoi
 from ledger.plan import Erasure, Request
 from ledger.recorder import LedgerRecorder
 from ledger.sqlite import SQLiteLedgerRecorder
+from ledger.sums import TABLES
 from ledger.vault import KeptKey, Vault
 from schemas.errors import NotFoundError, SettingsError
 from schemas.identity import identity
@@ -204,6 +205,10 @@ class Ledger:
     def unmarked_letters(self) -> list[int]:
         """Numbers of dead letters whose mark is not that of what they hold: somebody altered them. Reads them all."""
         return self.recorder.unmarked_letters()
+
+    def altered(self) -> list[str]:
+        """What stands beside the events and is not as it was written, for people: offsets, dead letters, checkpoints. Reads them all."""
+        return [TABLES[table] for table in self.recorder.differing()]
 
     def dead_letter(self, number: int) -> KeptLetter:
         """Dead letter ``number``.

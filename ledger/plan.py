@@ -15,6 +15,7 @@ from ledger import sealing
 from ledger.interface import Appended, DeadLetter, Delivered, LetterFor, Refused
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import Frontier
+from ledger.sums import moved
 from ledger.vault import KeptKey, Sealer, Vault
 from schemas.errors import ChangedError, LedgerError, NotFoundError, OvertakenError, RefusalCode, RefusedError
 from schemas.identity import content_digest
@@ -59,6 +60,7 @@ class Known(msgspec.Struct):
     keys: dict[str, KeptKey] = {}  # of the relationships in ``sealing_for``
     asked: dict[int, KeptKey] = {}  # by number: those that sealed ``firsts`` ask for
     last_key: int = 0  # the highest number of a key
+    offsets_sum: bytes = b""  # over all offsets, as in ``sums``; needed where requests name streams
 
 
 class Plan(msgspec.Struct):
@@ -68,6 +70,7 @@ class Plan(msgspec.Struct):
     tree: Frontier  # with the new events
     rows: list[Row] = []
     offsets: dict[str, int] = {}
+    offsets_sum: bytes = b""  # with the new offsets
     letters: list[DeadLetter] = []
     replayed: dict[int, int] = {}
     keys: list[KeptKey] = []  # new ones
@@ -87,12 +90,13 @@ def plan(requests: Sequence[Request], known: Known, vault: Vault, *, now_us: int
 
     Time never runs backwards in the log: with a clock behind the newest event, that event's moment is used again.
     """
-    made = Plan(max(now_us, known.recorded_us), known.tree)
+    made, before = Plan(max(now_us, known.recorded_us), known.tree), dict(known.offsets)
     sealer = Sealer(vault, known.keys, last=known.last_key, now_us=made.recorded_us)
     for request in requests:
         made.outcomes.append(_refusal(request, known) or _decide(request, known, made, sealer, vault))
     made.keys = sealer.made
     made.tree = known.tree.extended(hash_row(*row[:-1]) for row in made.rows)
+    made.offsets_sum = moved(known.offsets_sum, [one for one in before.items() if one[0] in made.offsets], made.offsets.items())
     return made
 
 

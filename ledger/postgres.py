@@ -2,7 +2,7 @@
 
 A transaction locks the head row first, so commits follow each other in the order of their positions, whoever makes them. Events go in
 by binary COPY. A commit that was cut off is looked up, and made again where it is not found. All SQL of the PostgreSQL store
-is here, in ``postgres_append.py``, ``postgres_schema.py`` and ``postgres_keys.py``.
+is here and in the modules beside, ``postgres_*.py``.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import psycopg
 from eventsourcing.postgres import PostgresProcessRecorder
 from psycopg.rows import tuple_row
 
-from ledger import letters, postgres_copies, postgres_keys
+from ledger import letters, postgres_besides, postgres_copies, postgres_keys
 from ledger import postgres_append as append
 from ledger import postgres_schema as schema
 from ledger.check import Findings
@@ -109,11 +109,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
         with self._changing() as cursor:
-            cursor.execute("LOCK TABLE ledger.checkpoints IN EXCLUSIVE MODE")
-            cursor.execute(
-                "INSERT INTO ledger.checkpoints SELECT coalesce(max(number), 0) + 1, %s, %s, %s FROM ledger.checkpoints",
-                (size, self._clock(), note),
-            )
+            postgres_besides.keep_checkpoint(cursor, size, self._clock(), note)
 
     def take_origin(self, origin: str) -> None:
         with self._changing() as cursor:
@@ -127,7 +123,9 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     def put_besides(self, rows: Iterable[Beside]) -> None:
         with self._changing() as cursor:
+            cursor.execute("SELECT FROM ledger.ledger_head FOR UPDATE")  # what is counted then stays as it is
             postgres_copies.put_besides(cursor, rows)
+            postgres_besides.count(cursor.connection)
 
     def rewrap(self, master: str, rewrapped: Callable[[KeptKey], KeptKey], limit: int) -> int:
         with self._changing() as cursor:
@@ -267,6 +265,10 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             time.sleep(min(timeout_s, PAUSE_S))
         finally:
             self._listening.release()
+
+    def differing(self) -> list[str]:
+        with self._telling(), closing(connect(self._conninfo)) as connection:
+            return postgres_besides.differing(connection)
 
     def index_sums(self) -> None:
         return None

@@ -8,10 +8,9 @@ import itertools
 from collections.abc import Sequence
 from typing import LiteralString
 
-from ledger import letters, postgres_keys, sealing
+from ledger import postgres_besides, postgres_keys, sealing
 from ledger.plan import Known, Plan, Request, sealing_for
 from ledger.postgres_connections import Connection, Cursor
-from ledger.postgres_copies import without_nul
 from ledger.proof.merkle import Frontier
 from ledger.vault import KeptKey
 from schemas.identity import IDENTITY_BYTES
@@ -27,6 +26,7 @@ _VERSIONS: LiteralString = """
     FROM unnest(string_to_array(%s, E'\\n')) AS name
 """
 OFFSETS: LiteralString = "SELECT application_name, notification_id FROM ledger.tracking WHERE application_name = ANY(%s)"
+_OFFSETS_SUM: LiteralString = "SELECT sum FROM ledger.ledger_sums WHERE name = 'tracking'"
 _REPLAYED: LiteralString = "SELECT number, replayed_position FROM ledger.dead_letters WHERE number = ANY(%s)"
 
 
@@ -46,6 +46,7 @@ def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
         head = _ask(writer, "SELECT position, recorded_us, frontier FROM ledger.ledger_head FOR UPDATE")
         firsts = writer.cursor(binary=True).execute(_FIRSTS, {"all": identities, "size": IDENTITY_BYTES})
         offsets = _ask(writer, OFFSETS, streams) if streams else ()
+        offsets_sum = _ask(writer, _OFFSETS_SUM) if streams else ()
         replayed = _ask(writer, _REPLAYED, numbers) if numbers else ()
         keys = _ask(writer, postgres_keys.OF, sealed_for) if sealed_for else ()
         last = _ask(writer, postgres_keys.LAST) if sealed_for else ((0,),)
@@ -64,6 +65,7 @@ def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
         {kept.relationship: kept for kept in itertools.starmap(KeptKey, keys)},
         {kept.number: kept for kept in itertools.starmap(KeptKey, _ask(writer, postgres_keys.NUMBERED, list(asked)) if asked else ())},
         last_key,
+        *(found for (found,) in offsets_sum),
     )
 
 
@@ -79,7 +81,8 @@ def write(writer: Connection, made: Plan) -> None:
         with writer.pipeline():
             if made.rows:
                 cursor.execute("NOTIFY " + CHANNEL)
-            _write_beside(cursor, made)
+            postgres_keys.write(cursor, made.keys, made.destroyed, made.recorded_us)
+            postgres_besides.write(cursor, made)
             cursor.execute("COMMIT")
 
 
@@ -94,27 +97,6 @@ def write_events(cursor: Cursor, made: Plan) -> None:
         copy.set_types(["bigint", "text", "bigint", "text", "bigint", "bytea", "bytea"])
         for row in made.rows:
             copy.write_row(row)
-
-
-def _write_beside(cursor: Cursor, made: Plan) -> None:
-    postgres_keys.write(cursor, made.keys, made.destroyed, made.recorded_us)
-    for stream, offset in made.offsets.items():
-        cursor.execute(
-            "INSERT INTO ledger.tracking VALUES (%s, %s)"
-            " ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id",
-            (stream, offset),
-        )
-    for letter in made.letters:
-        cursor.execute(
-            "INSERT INTO ledger.dead_letters SELECT coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s"
-            " FROM ledger.dead_letters ON CONFLICT (mark) DO NOTHING",
-            [without_nul(column) for column in letters.to_row(letter, made.recorded_us)],
-        )
-    for number, position in made.replayed.items():
-        cursor.execute(
-            "UPDATE ledger.dead_letters SET replayed_us = %s, replayed_position = %s WHERE number = %s",
-            (made.recorded_us, position, number),
-        )
 
 
 def stands(writer: Connection, made: Plan) -> bool:

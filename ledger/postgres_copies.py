@@ -13,7 +13,7 @@ from ledger.postgres_connections import Connection, Cursor
 from ledger.proof.merkle import Frontier
 from schemas.errors import NotEmptyError, StoreNewerCopyError
 
-EVENTS = ("stored_events", "ledger_head")  # copied event by event, with their tree
+EVENTS = ("stored_events", "ledger_head", "ledger_sums")  # copied event by event, with their tree; and what is counted anew
 _GUARD = sql.Identifier("ledger_head_only_grows")
 PAGE_ROWS = 500
 

@@ -8,13 +8,13 @@ stands in the head, and moves only together with it. Checkpoints are only added.
 
 from collections.abc import Callable
 
-from ledger import postgres_keys
+from ledger import postgres_besides, postgres_keys
 from ledger.check import NAMED_MAX, Findings
 from ledger.postgres_connections import Connection, Cursor
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
 
-SCHEMA_VERSION = 3  # in ledger_head
+SCHEMA_VERSION = 4  # in ledger_head
 CREATE_LOCK = 0x524C4544  # "RLED": an advisory lock, so that of several processes one creates the tables
 PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
@@ -136,7 +136,7 @@ HEAD = (
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse('a checkpoint that was seen never changes and is never removed')
     """,
 )
-CREATE = (*EVENTS, *HEAD, *postgres_keys.CREATE)
+CREATE = (*EVENTS, *HEAD, *postgres_keys.CREATE, *postgres_besides.CREATE)
 TRIGGERS = frozenset(statement.split()[2] for statement in CREATE if statement.split()[1] == "TRIGGER")
 
 
@@ -155,6 +155,7 @@ def create(connection: Connection) -> None:
     if version(connection) is None:
         for statement in CREATE:
             connection.execute(statement)
+        postgres_besides.count(connection)
 
 
 def upgrade(connection: Connection) -> None:
@@ -184,7 +185,15 @@ def _add_keys(connection: Connection) -> None:
     connection.execute("UPDATE ledger.ledger_head SET schema_version = 3")
 
 
-UPGRADES: dict[int, Callable[[Connection], None]] = {1: _add_tree, 2: _add_keys}
+def _add_sums(connection: Connection) -> None:
+    connection.execute("LOCK TABLE ledger.checkpoints IN EXCLUSIVE MODE")
+    for statement in postgres_besides.CREATE:
+        connection.execute(statement)
+    postgres_besides.count(connection)
+    connection.execute("UPDATE ledger.ledger_head SET schema_version = 4")
+
+
+UPGRADES: dict[int, Callable[[Connection], None]] = {1: _add_tree, 2: _add_keys, 3: _add_sums}
 """By version: what leads to the next one."""
 
 

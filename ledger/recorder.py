@@ -90,6 +90,10 @@ class LedgerRecorder(ABC):
     def inspect(self) -> Findings: ...
 
     @abstractmethod
+    def differing(self) -> list[str]:
+        """Tables of ``sums.TABLES`` whose rows are not those that were written: somebody altered them past the ledger. Reads them all."""
+
+    @abstractmethod
     def index_sums(self) -> tuple[int, int] | None:
         """What the indexes of identities and of versions hold: the sum of each one's CRCs of key and position.
 

@@ -2,7 +2,7 @@
 
 One connection writes, in ``BEGIN IMMEDIATE`` transactions made durable by ``synchronous=FULL``; other processes may write to the
 same file in turn. Readers have connections of their own and never wait for the writer. All SQL of the SQLite store is here, in
-``sqlite_schema.py``, ``sqlite_connections.py`` and ``sqlite_keys.py``.
+``sqlite_schema.py``, ``sqlite_connections.py``, ``sqlite_besides.py``, ``sqlite_copies.py`` and ``sqlite_keys.py``.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
 
-from ledger import letters, sealing, sqlite_copies, sqlite_keys
+from ledger import letters, sealing, sqlite_besides, sqlite_copies, sqlite_keys
 from ledger import sqlite_connections as connections
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
@@ -87,9 +87,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
         with self._changing() as writer:
-            writer.execute(
-                "INSERT INTO checkpoints SELECT coalesce(max(number), 0) + 1, ?, ?, ? FROM checkpoints", (size, self._clock(), note)
-            )
+            sqlite_besides.keep_checkpoint(writer, size, self._clock(), note)
 
     def take_origin(self, origin: str) -> None:
         with self._changing() as writer:
@@ -103,6 +101,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     def put_besides(self, rows: Iterable[Beside]) -> None:
         with self._changing() as writer:
             sqlite_copies.put_besides(writer, rows)
+            sqlite_besides.count(writer)
 
     def rewrap(self, master: str, rewrapped: Callable[[KeptKey], KeptKey], limit: int) -> int:
         with self._changing() as writer:
@@ -216,6 +215,10 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         with self._reading() as reader:
             return schema.inspect(reader, str(self.path))
 
+    def differing(self) -> list[str]:
+        with self._reading() as reader:
+            return sqlite_besides.differing(reader)
+
     def index_sums(self) -> tuple[int, int]:
         with self._reading() as reader:
             return schema.index_sums(reader)
@@ -243,6 +246,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             with self._transaction(writer):
                 if not (found := self._recognise(writer)):
                     self._create_table(SQLiteCursor(writer.cursor()))
+                    sqlite_besides.count(writer)
                     writer.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 else:
                     schema.upgrade(writer, found)
@@ -337,6 +341,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             {kept.relationship: kept for kept in _keys(writer, sqlite_keys.OF, sealed_for)},
             {kept.number: kept for kept in _keys(writer, sqlite_keys.NUMBERED, list(asked))},
             sqlite_keys.last(writer) if sealed_for else 0,
+            *(found for (found,) in writer.execute(_OFFSETS_SUM) if streams),
         )
 
 
@@ -352,6 +357,7 @@ _INSERT = """
     VALUES {events}
 """
 _OFFSETS = "SELECT application_name, notification_id FROM tracking WHERE application_name IN ({keys})"
+_OFFSETS_SUM = "SELECT sum FROM ledger_sums WHERE name = 'tracking'"
 _REPLAYED = "SELECT number, replayed_position FROM dead_letters WHERE number IN ({keys})"
 
 
@@ -387,20 +393,4 @@ def _write(writer: sqlite3.Connection, made: Plan) -> None:
                 done += size
     if made.keys or made.destroyed:
         sqlite_keys.write(writer, made.keys, made.destroyed, made.recorded_us)
-    if made.offsets:
-        writer.executemany(
-            "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id",
-            made.offsets.items(),
-        )
-    if made.letters:
-        writer.executemany(
-            'INSERT INTO dead_letters (number, recorded_us, code, reason, origin, partition, "offset", timestamp_ms, "key", headers, body,'
-            " source, id, mark) SELECT coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM dead_letters WHERE true"
-            " ON CONFLICT (mark) DO NOTHING",
-            [letters.to_row(letter, made.recorded_us) for letter in made.letters],
-        )
-    if made.replayed:
-        writer.executemany(
-            "UPDATE dead_letters SET replayed_us = ?, replayed_position = ? WHERE number = ?",
-            [(made.recorded_us, position, number) for number, position in made.replayed.items()],
-        )
+    sqlite_besides.write(writer, made)

@@ -8,7 +8,7 @@ from ledger.proof.merkle import Frontier
 from ledger.sqlite_schema import TRIGGERS
 from schemas.errors import NotEmptyError, StoreNewerCopyError
 
-EVENTS = ("stored_events", "ledger_head")  # copied event by event, with their tree
+EVENTS = ("stored_events", "ledger_head", "ledger_sums")  # copied event by event, with their tree; and what is counted anew
 _GUARD = "ledger_head_only_grows"
 
 

@@ -13,13 +13,13 @@ import sqlite3
 from collections.abc import Callable
 from zlib import crc32
 
-from ledger import sqlite_keys
+from ledger import sqlite_besides, sqlite_keys
 from ledger.check import NAMED_MAX, Findings
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
 
 APPLICATION_ID = 0x524C4544  # "RLED" in the file's header: this file is a ledger of ours
-SCHEMA_VERSION = 3  # in the file's header as user_version
+SCHEMA_VERSION = 4  # in the file's header as user_version
 PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
 EVENTS = (
@@ -137,7 +137,7 @@ HEAD = (
     BEGIN SELECT RAISE(ABORT, 'immutable: a checkpoint that was seen is never removed'); END
     """,
 )
-CREATE = (*EVENTS, *HEAD, *sqlite_keys.CREATE)
+CREATE = (*EVENTS, *HEAD, *sqlite_keys.CREATE, *sqlite_besides.CREATE)
 TRIGGERS = {statement.split()[2]: statement for statement in CREATE if statement.split()[1] == "TRIGGER"}  # by name
 
 
@@ -164,7 +164,13 @@ def _add_keys(writer: sqlite3.Connection) -> None:
         writer.execute(statement)
 
 
-UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_tree, 2: _add_keys}
+def _add_sums(writer: sqlite3.Connection) -> None:
+    for statement in sqlite_besides.CREATE:
+        writer.execute(statement)
+    sqlite_besides.count(writer)
+
+
+UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_tree, 2: _add_keys, 3: _add_sums}
 """By version: what leads to the next one."""
 
 

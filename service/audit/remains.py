@@ -1,4 +1,4 @@
-"""What is kept beside the events: dead letters, source offsets, private keys. The tree does not cover them; they must fit together."""
+"""What is kept beside the events: dead letters, source offsets, private keys. The tree does not cover them: sums do, and they must fit."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,7 +18,9 @@ Partition = tuple[str, int]
 
 
 def letters_and_offsets(ledger: Ledger) -> Iterator[Wrong]:
-    """Letters numbered 1, 2, 3 ..., each with the mark of what it holds, replayed to where an event is; offsets past all read."""
+    """All as it was written; letters numbered 1, 2, 3 ..., each marked as what it holds, replayed to an event; offsets past all read."""
+    for what in ledger.altered():
+        yield Wrong(None, f"the {what} are not those that the ledger wrote", "one was changed, removed, added or moved")
     head = ledger.head()
     after, read = 0, dict[Partition, int]()
     for number in ledger.unmarked_letters():

@@ -112,6 +112,7 @@ class Model(RuleBasedStateMachine):
         kept = self.ledger.dead_letters(limit=1_000)
         assert [(each.number, each.letter) for each in kept] == list(enumerate(self.letters, 1))
         assert {each.number: each.replayed_position for each in kept if each.replayed_us is not None} == self.replayed
+        assert self.ledger.altered() == []
         for relationship in {event.relationship for event in self.log}:
             assert self.ledger.history(relationship) == [event for event in self.log if event.relationship == relationship]
 

@@ -13,7 +13,7 @@ from ledger.proof.errors import MalformedError
 from ledger.proof.leaf import encode_leaf
 from ledger.proof.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from schemas.errors import OvertakenError, StoreOlderError
-from tests.ledger.events import Clock, everything, touchpoint, touchpoints
+from tests.ledger.events import Clock, everything, letter, touchpoint, touchpoints
 from tests.ledger.proof.logs import naive_root
 
 
@@ -56,6 +56,7 @@ def test_every_ledger_has_a_name_of_its_own_and_keeps_it(
 VERSION_1 = """
     DROP TABLE checkpoints;
     DROP TABLE keys;
+    DROP TABLE ledger_sums;
     CREATE TABLE kept AS SELECT position, recorded_us FROM ledger_head;
     DROP TABLE ledger_head;
     CREATE TABLE ledger_head (one {one} PRIMARY KEY CHECK ({check}), position {int} NOT NULL, recorded_us {int} NOT NULL {version});
@@ -83,7 +84,7 @@ def test_a_ledger_from_before_there_was_a_tree_is_given_one(
 ) -> None:
     for schema in (sqlite_schema, postgres_schema):
         monkeypatch.setattr(schema, "PAGE_EVENTS", 10)
-    ledger.append(touchpoints(123))
+    ledger.append(touchpoints(123), delivered=[Delivered("kafka/a/0", None, 5)], dead_letters=[letter(4)])
     log = everything(ledger)
     ledger.close()
     downgrade(url)
@@ -93,8 +94,9 @@ def test_a_ledger_from_before_there_was_a_tree_is_given_one(
     assert everything(upgraded) == log
     assert_proven(upgraded)
     assert upgraded.check() == []
-    upgraded.append(touchpoints(10, start=500))
+    upgraded.append(touchpoints(10, start=500), delivered=[Delivered("kafka/a/0", 5, 9)], dead_letters=[letter(8)])
     assert_proven(open_ledger())
+    assert upgraded.altered() == []
     Ledger.open(url, clock=clock, read_only=True).close()
 
 

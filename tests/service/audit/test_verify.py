@@ -16,6 +16,7 @@ from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.keys import Signer
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import Frontier
+from ledger.sums import TABLES, total
 from schemas.cloudevents import touchpoint
 from schemas.identity import identity
 from schemas.touchpoint import Touchpoint
@@ -68,7 +69,7 @@ class PostgreSQL:
     """Each attempt put right from a copy of the tables."""
 
     position = "notification_id"
-    TABLES = ("stored_events", "ledger_head", "tracking", "dead_letters", "checkpoints")
+    TABLES = ("stored_events", "ledger_head", "tracking", "dead_letters", "checkpoints", "ledger_sums")
 
     def __init__(self, found: settings.Settings, url: str) -> None:
         self.found = found
@@ -217,10 +218,61 @@ def test_any_change_of_head_checkpoints_letters_and_offsets_is_found(store: SQLi
         store.execute("UPDATE checkpoints SET note = ? WHERE number = 2", flipped(newest.note, chance))
         assert not report(store.found).ok
         store.undo()
-    for column, value in (("origin", "u"), ("partition", 1), ("offset", 7), ("body", b"[")):
-        store.execute(f'UPDATE dead_letters SET "{column}" = ? WHERE number = 3', value)
-        assert not report(store.found).ok, column
+
+
+BESIDE: dict[str, dict[str, Any]] = {  # what would look right, column by column
+    "tracking": {"application_name": "kafka/c/t/j/0", "notification_id": 4},
+    "checkpoints": {"kept_us": 5},
+    "dead_letters": {
+        "recorded_us": NOON_US + 1,
+        "code": "too_large",
+        "reason": "no JSON!",
+        "origin": "u",
+        "partition": 1,
+        "offset": 7,
+        "timestamp_ms": 1,
+        "key": b"k",
+        "headers": b"\x91\x92\xa1a\xc0",
+        "body": b"[",
+        "source": "s",
+        "id": "i",
+        "mark": b"0" * 16,
+        "replayed_us": 1,
+        "replayed_position": 1,
+    },
+}
+WHERE = {"tracking": "application_name = 'kafka/c/t/i/0'", "checkpoints": "number = 2", "dead_letters": "number = 3"}
+
+
+def test_what_stands_beside_the_events_is_as_the_ledger_wrote_it_however_right_it_looks(store: SQLite | PostgreSQL) -> None:
+    for table, changes in BESIDE.items():
+        told = f"the {TABLES[table]} are not those that the ledger wrote"
+        for column, value in changes.items():
+            store.execute(f'UPDATE {table} SET "{column}" = ? WHERE {WHERE[table]}', value)
+            assert told in {wrong.what for wrong in report(store.found).problems}, column
+            store.undo()
+        for statement in (
+            f"DELETE FROM {table} WHERE {WHERE[table]}",
+            f"DELETE FROM ledger_sums WHERE name = '{table}'",
+            f"UPDATE ledger_sums SET sum = (SELECT sum FROM ledger_sums WHERE name <> '{table}' LIMIT 1) WHERE name = '{table}'",
+        ):
+            store.execute(statement)
+            assert told in {wrong.what for wrong in report(store.found).problems}, statement
+            store.undo()
+    letter = 'recorded_us, code, reason, origin, partition, 9, timestamp_ms, "key", headers, body, source, id, NULL, NULL, NULL'
+    for statements in (
+        ["INSERT INTO tracking VALUES ('file/new', 1)"],
+        [f"INSERT INTO dead_letters SELECT 4, {letter} FROM dead_letters WHERE number = 3"],
+        [
+            "UPDATE dead_letters SET number = number + 100 WHERE number > 1",
+            "UPDATE dead_letters SET number = 105 - number WHERE number > 9",
+        ],
+    ):
+        for statement in statements:
+            store.execute(statement)
+        assert any("are not those that the ledger wrote" in wrong.what for wrong in report(store.found).problems), statements
         store.undo()
+    assert report(store.found).ok
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # files, whatever the store
@@ -289,6 +341,7 @@ def forge(store: SQLite | PostgreSQL) -> None:
         tree = Frontier().extended(hash_row(*row[:-1]) for row in ledger.recorder.rows(0, 10_000))
     store.execute("UPDATE ledger_head SET frontier = ?, root = ?", tree.encode(), tree.root())
     store.execute("DELETE FROM checkpoints")
+    store.execute("UPDATE ledger_sums SET sum = ? WHERE name = 'checkpoints'", total([]))
     shutil.rmtree(store.found.data / "tiles")
 
 
