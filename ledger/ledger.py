@@ -120,6 +120,10 @@ class Ledger:
         """The key of a relationship, or of the ledger's own secrets (LEDGER_SUBJECT), as it is kept; None: it has none yet."""
         return self.recorder.key_of(relationship)
 
+    def erase_letters(self, relationship: str) -> int:
+        """Erase what dead letters about a relationship hold; why each was refused stays. Returns: how many that were."""
+        return self.recorder.erase_letters(relationship)
+
     def require_key(self) -> None:
         """Fail now, where appending would wait for the master key.
 

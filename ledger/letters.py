@@ -1,6 +1,7 @@
 """Dead letters as rows: the columns both stores keep, in their order, and what makes two of them the same message."""
 
 import hashlib
+import re
 from typing import Any
 
 import msgspec
@@ -8,6 +9,13 @@ import msgspec
 from ledger.interface import DeadLetter, KeptLetter
 
 _HEADERS = DeadLetter.__struct_fields__.index("headers")
+
+
+class _About(msgspec.Struct):
+    subject: str | None = None
+
+
+_decode_subject = msgspec.json.Decoder(_About).decode
 _decode_headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes | None], ...]).decode
 
 
@@ -28,6 +36,29 @@ def from_row(*columns: Any) -> KeptLetter:  # noqa: ANN401  # columns of many ty
 def is_marked(*columns: Any) -> bool:  # noqa: ANN401  # columns of many types
     """Whether a row's mark is that of the letter it holds."""
     return bool(columns[-3] == _mark(from_row(*columns).letter))
+
+
+def is_about(letter: DeadLetter, relationship: str) -> bool:
+    """Whether a message names the relationship as its subject: in its key, its headers or its body, as far as that can be read."""
+    wanted = relationship.encode()
+    if letter.key == wanted or any(name.lower() == "ce_subject" and value == wanted for name, value in letter.headers):
+        return True
+    try:
+        return letter.body is not None and _decode_subject(letter.body).subject == relationship
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        named = re.compile(re.escape(wanted) + rb"(?![A-Za-z0-9._~:@+-])")  # broken: whatever names it may be about it
+        return letter.body is not None and named.search(letter.body) is not None
+
+
+def erased(letter: DeadLetter) -> DeadLetter:
+    """What is left of a message when its relationship is erased: why it was refused, and where it came from."""
+    return msgspec.structs.replace(letter, reason="its relationship was erased, and what it said with it", key=None, headers=(), body=None)
+
+
+def erasure_row(kept: KeptLetter) -> tuple[Any, ...]:
+    """Columns that change when a letter is erased: reason, key, headers, body, mark; then its number."""
+    left = erased(kept.letter)
+    return (left.reason, left.key, msgspec.msgpack.encode(left.headers), left.body, _mark(left), kept.number)
 
 
 def _mark(letter: DeadLetter) -> bytes | None:

@@ -134,12 +134,22 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             postgres_keys.rewrap(cursor, list(map(rewrapped, found)))
             return len(found)
 
+    def erase_letters(self, relationship: str) -> int:
+        with self._changing() as cursor:
+            found = cursor.execute("SELECT * FROM ledger.dead_letters").fetchall()
+            kept = itertools.starmap(letters.from_row, found)
+            rows = [letters.erasure_row(one) for one in kept if letters.is_about(one.letter, relationship)]
+            cursor.executemany(
+                "UPDATE ledger.dead_letters SET reason = %s, key = %s, headers = %s, body = %s, mark = %s WHERE number = %s", rows
+            )
+            return len(rows)
+
     def scrub(self) -> bool:
-        """Dead rows of the table of keys are removed; where an old snapshot still sees them, by a later vacuum."""
+        """Dead rows of keys and dead letters are removed; where an old snapshot still sees them, by a later vacuum."""
         if self._read_only:
             raise ValueError(f"{self.place} was opened read-only")
         with self._telling(), closing(connect(self._conninfo)) as connection:
-            connection.execute("VACUUM ledger.keys")
+            connection.execute("VACUUM ledger.keys, ledger.dead_letters")
         return True
 
     # Reading

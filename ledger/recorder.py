@@ -80,6 +80,10 @@ class LedgerRecorder(ABC):
         """Wrap up to ``limit`` keys anew that are not under ``master``, in one commit. Returns: how many; 0: none are left."""
 
     @abstractmethod
+    def erase_letters(self, relationship: str) -> int:
+        """Erase what dead letters about a relationship hold, in one commit. Returns: how many that were."""
+
+    @abstractmethod
     def scrub(self) -> bool:
         """Overwrite what the store still has of destroyed keys. Returns: whether nothing hindered it."""
 

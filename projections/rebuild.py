@@ -105,7 +105,7 @@ def tidy(ledger: Ledger, views: Views) -> None:
         at = max(writer.progress().values(), key=lambda at: at.position, default=None)
         if at is None or at.position == 0:
             return
-        last = ledger.read(after=at.position - 1, limit=1)
+        last = ledger.read_sealed(after=at.position - 1, limit=1)
         if not last or last[0].recorded_us != at.recorded_us:
             log.warning("views.discarded", position=at.position, head=ledger.head().position)
             with writer.transaction():

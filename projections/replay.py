@@ -189,7 +189,7 @@ def known_size(ledger: Ledger, moments: Moments, upto: int) -> int:
     low, high = 0, upto
     while low < high:
         middle = (low + high + 1) // 2
-        (stored,) = ledger.read(after=middle - 1, limit=1)
+        (stored,) = ledger.read_sealed(after=middle - 1, limit=1)
         if moments.knew(stored.recorded_us):
             low = middle
         else:

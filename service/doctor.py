@@ -24,6 +24,7 @@ from projections.stores.interface import Holding
 from projections.views import Views
 from schemas.errors import LedgerError
 from schemas.touchpoint import iso
+from service import masters
 from service.intake import source_settings
 from service.reading import NEAR_EVENTS
 from service.settings import Settings
@@ -66,6 +67,7 @@ def _examine(settings: Settings, now_us: int) -> Iterator[Check]:
         return
     with ledger:
         yield from _ledger(settings, ledger, now_us)
+        yield _privacy(settings, ledger)
         policies = Policies(ledger)
         yield _policy(policies)
         yield from _views(settings, ledger, policies)
@@ -91,7 +93,7 @@ def _disk(settings: Settings) -> Iterator[Check]:
 
 def _ledger(settings: Settings, ledger: Ledger, now_us: int) -> Iterator[Check]:
     head = ledger.head()
-    last = ledger.read(after=head.position - 1, limit=1) if head.position else []
+    last = ledger.read_sealed(after=head.position - 1, limit=1) if head.position else []
     if head.position and (not last or last[0].position != head.position):
         do = "stop everything that writes and restore the newest backup: the store was changed from outside"
         yield Check("ledger", "wrong", f"{settings.store_shown}: the head says {head.position:,} events, the last one is missing", do)
@@ -103,6 +105,17 @@ def _ledger(settings: Settings, ledger: Ledger, now_us: int) -> Iterator[Check]:
         yield Check("clock", "wrong", found, "set the clock (timedatectl set-ntp true), here or where the writer runs")
     elif head.position:
         yield Check("clock", "ok", f"the newest event was recorded {_ago(-ahead_us)} ago")
+
+
+def _privacy(settings: Settings, ledger: Ledger) -> Check:
+    try:
+        found = masters.state(settings, ledger)
+    except LedgerError as error:
+        return Check("privacy", "wrong", str(error), "docs/privacy.md says where a master key may be")
+    if found.master is not None and not found.here:
+        return Check("privacy", "wrong", found.told, "bring the master key there; if it is lost for good, so is the personal data")
+    do = None if found.on else "give one with RLEDGER_MASTER_KEY (`rledger vault new` prints one), see docs/privacy.md"
+    return Check("privacy", "ok" if found.on else "low", found.told, do)
 
 
 def _policy(policies: Policies) -> Check:

@@ -16,12 +16,13 @@ from ledger.interface import Refused
 from ledger.ledger import Ledger
 from projections.views import Views
 from schemas import personal
-from schemas.catalogue import HoldPlaced, HoldReleased, SubjectErased
+from schemas.catalogue import HoldPlaced, HoldReleased, MasterKeyChanged, SubjectErased
 from schemas.errors import ChangedError, LedgerError, NotFoundError, StoreUnavailableError
 from schemas.personal import UNMARKED, Mark
 from schemas.records import recorded
 from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored, iso
 from service import own
+from service.masters import Masters
 from service.reading import open_reader
 from service.settings import Settings
 from service.stores import open_views, views_place
@@ -41,6 +42,7 @@ class HeldError(LedgerError):
 class Erased(msgspec.Struct, frozen=True):
     """What is erased: since when, at which position. ``already``: it was before.
 
+    letters: dead letters about it, of which only the reason is left.
     plain: touchpoints from before encryption was on, whose personal values stand in the log for ever.
     clean: nothing is left in the database's own files either; else ``rledger erase`` again does the rest.
     """
@@ -49,8 +51,16 @@ class Erased(msgspec.Struct, frozen=True):
     position: int
     erased_at: str
     already: bool
+    letters: int
     plain: int
     clean: bool
+
+
+class Rotated(msgspec.Struct, frozen=True):
+    """Under which master key all keys are now, and how many had to be wrapped anew."""
+
+    master: str
+    keys: int
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -80,8 +90,9 @@ def erase(settings: Settings, ledger: Ledger, relationship: str, why: str, *, at
         if isinstance(answer, Refused):
             raise own.OwnEventRefusedError(answer.reason)
         already = False
+    letters = ledger.erase_letters(relationship)
     clean = _purge(settings, ledger, known.erased.position, notice)
-    return Erased(relationship, known.erased.position, iso(known.erased.recorded_us), already, known.plain(), clean)
+    return Erased(relationship, known.erased.position, iso(known.erased.recorded_us), already, letters, known.plain(), clean)
 
 
 def hold(ledger: Ledger, relationship: str, why: str, *, release: bool, by: str, at_us: int) -> Held:
@@ -100,6 +111,27 @@ def hold(ledger: Ledger, relationship: str, why: str, *, release: bool, by: str,
         known.refuse_if_held()
     data = HoldReleased(why) if release else HoldPlaced(why)
     return Held(relationship, not release, own.record(ledger, relationship, data, by=by, at_us=at_us).position)
+
+
+def rotate(settings: Settings, ledger: Ledger, why: str, *, at_us: int) -> Rotated:
+    """Wrap every key by another master key: a new one where it is a file, else the first of those that are given. Cut off, it goes on.
+
+    Raises:
+        KeyUnavailableError: the master key that the keys are wrapped by is not here.
+        SettingsError: there is no master key.
+    """
+    masters, kept = Masters(settings), ledger.key_of(LEDGER_SUBJECT)
+    newest = ledger.vault.newest()
+    if masters.is_file and (kept is None or kept.master == newest.id):
+        masters.add()
+        newest = ledger.vault.newest()
+    count = ledger.rewrap()
+    if count:
+        own.record(ledger, LEDGER_SUBJECT, MasterKeyChanged(newest.id, count, why), by=own.actor(settings), at_us=at_us)
+    ledger.scrub()
+    if masters.is_file:
+        masters.forget()
+    return Rotated(newest.id, count)
 
 
 class _Known:

@@ -11,9 +11,13 @@ import stat
 import subprocess
 from collections.abc import Sequence
 
+import msgspec
+
+from ledger.ledger import Ledger
 from ledger.sealing import KEY_BYTES
 from ledger.vault import MasterKey, Vault
 from schemas.errors import SettingsError, StoreUnavailableError
+from schemas.touchpoint import LEDGER_SUBJECT
 from service.settings import Settings
 
 COMMAND_S = 30.0  # how long the command may take
@@ -23,6 +27,39 @@ def vault_of(settings: Settings) -> Vault:
     """What the ledger of the settings seals with."""
     masters = Masters(settings)
     return Vault(masters.load, masters.make if masters.makes else None, place=masters.place)
+
+
+class State(msgspec.Struct, frozen=True):
+    """Whether personal data is encrypted from now on (``on``), under which master key, looked for where, and whether that is here."""
+
+    on: bool
+    master: str | None
+    place: str
+    here: bool
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        if not self.on:
+            return f"personal data is kept in plain text: there is no master key at {self.place}"
+        if self.master is None:
+            return f"personal data is encrypted from the first on; its master key is at {self.place}"
+        where = f"which is at {self.place}" if self.here else f"which is NOT at {self.place}: nobody can read or append any"
+        return f"personal data is encrypted under master key {self.master}, {where}"
+
+
+def state(settings: Settings, ledger: Ledger) -> State:
+    """How things stand.
+
+    Raises:
+        SettingsError: what is there is no master key, or others can read it.
+        StoreUnavailableError: the command failed.
+    """
+    masters, kept = Masters(settings), ledger.key_of(LEDGER_SUBJECT)
+    there = masters.load()
+    if kept is None:
+        return State(bool(there) or masters.makes, None, masters.place, bool(there))
+    return State(True, kept.master, masters.place, kept.master in {one.id for one in there})  # noqa: FBT003
 
 
 class Masters:

@@ -2,13 +2,14 @@
 
 import click
 
-from service import own
+from service import masters, own
 from service.cli import output
 from service.cli.options import as_json, configured, example, notice
 from service.clock import now_us
 from service.erasing import Erased
 from service.erasing import erase as erase_now
 from service.erasing import hold as hold_now
+from service.erasing import rotate as rotate_now
 from service.stores import holding, open_ledger
 
 RELATIONSHIP = click.argument("relationship", metavar="REL")
@@ -38,6 +39,8 @@ def erase(*, relationship: str, why: str, yes: bool, as_json: bool) -> None:
 
 def _told(erased: Erased) -> str:
     said = [f"{erased.relationship} {'was erased already,' if erased.already else 'is erased,'} position {erased.position:,}"]
+    if erased.letters:
+        said.append(f"{erased.letters:,} dead letters about it: only why they were refused is left")
     if erased.plain:
         said.append(f"{erased.plain:,} of its events came before encryption was on: what is personal in them stays in the log")
     if not erased.clean:
@@ -64,3 +67,54 @@ def hold(*, relationship: str, why: str, release: bool, as_json: bool) -> None:
         output.json_lines([held])
     else:
         click.echo(f"{relationship} {'is held' if held.held else 'may be erased again'}, position {held.position:,}")
+
+
+@click.group(
+    epilog=example("""
+rledger vault show
+  rledger vault rotate --why "the yearly change"
+""")
+)
+def vault() -> None:
+    """The keys that personal data is encrypted with, and the master key that wraps them."""
+
+
+@vault.command(epilog=example("RLEDGER_MASTER_KEY=$(rledger vault new) rledger append touchpoints.jsonl"))
+def new() -> None:
+    """Print a new master key, for RLEDGER_MASTER_KEY or a key vault. It is kept nowhere."""
+    click.echo(masters.new())
+
+
+@vault.command(epilog=example("rledger vault show --json"))
+@as_json
+def show(*, as_json: bool) -> None:
+    """Whether personal data is encrypted here, and where the master key is; never the key itself."""
+    settings = configured()
+    with open_ledger(settings, read_only=True) as ledger:
+        state = masters.state(settings, ledger)
+    if as_json:
+        output.json_lines([state])
+    else:
+        click.echo(state.told)
+
+
+@vault.command(
+    epilog=example("""
+rledger vault rotate --why "the yearly change"
+  RLEDGER_MASTER_KEY="$NEW $OLD" rledger vault rotate --why "the yearly change"
+""")
+)
+@click.option("--why", metavar="TEXT", required=True, help="The reason; it is recorded with who did it.")
+@as_json
+def rotate(*, why: str, as_json: bool) -> None:
+    """Wrap every key by another master key, so that copies of erased ones in old backups are worthless once the old one is destroyed.
+
+    Where the master key is a file, a new one is made and takes its place; else give the new one before the old one. Cut off, run it again.
+    """
+    settings = configured()
+    with open_ledger(settings) as ledger:
+        rotated = rotate_now(settings, ledger, why, at_us=now_us())
+    if as_json:
+        output.json_lines([rotated])
+    else:
+        click.echo(f"{rotated.keys:,} keys are under master key {rotated.master} now; destroy every copy of the old one")

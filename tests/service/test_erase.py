@@ -154,3 +154,51 @@ def test_on_postgresql_no_master_key_is_made_by_itself(tmp_path: Path, postgres:
         assert erased["plain"] == 1
         told = rledger("erase", ADA, "--why", "article 17", "--yes").stdout
         assert "1 of its events came before encryption was on" in told
+
+
+def test_dead_letters_about_it_keep_only_why_they_were_refused(rledger: Rledger) -> None:
+    bad = touch("bad", ADA, "opened", {"name": "Name of customer/ada", "owner": 7})
+    other = touch("bad", f"{ADA}m", "opened", {"name": "Name of another", "owner": 7})
+    rledger.json("append", "-", stdin=f"{bad}\n{bad[:-1]}\n{other}\n{other[:-1]}\n")
+    (erased,) = rledger.json("erase", ADA, "--why", "article 17", "--yes")
+    assert erased["letters"] == 2
+    there = kept(rledger)
+    assert b"Name of customer/ada" not in there
+    assert there.count(b"Name of another") >= 2
+    first, _, third, _ = rledger.json("deadletters", "list")
+    assert (first["code"], first["reason"]) == ("bad_data", "its relationship was erased, and what it said with it")
+    assert "owner" in third["reason"]
+    assert rledger.json("erase", ADA, "--why", "again", "--yes")[0]["letters"] == 0
+    (verified,) = rledger.json("verify")
+    assert verified["ok"], verified["problems"]
+
+
+@pytest.mark.parametrize("rledger", ["sqlite"], indirect=True)
+def test_a_rotation_makes_a_new_file_and_leaves_the_old_key_worthless(rledger: Rledger) -> None:
+    path = Path(rledger.environ["RLEDGER_DATA"]) / "keys" / "master"
+    old, before = path.read_text(), rledger.json("vault", "show")[0]
+    (rotated,) = rledger.json("vault", "rotate", "--why", "the yearly change")
+    (after,) = rledger.json("vault", "show")
+    assert (rotated["keys"], after["master"], after["here"]) == (3, rotated["master"], True)
+    assert after["master"] != before["master"]
+    assert old.strip() not in path.read_text()
+    assert rledger.json("show", ADA)[0]["name"] == "Name of customer/ada"
+    rledger.json("append", "-", stdin=touch("new", "customer/eve", "opened", {"name": "Eve"}))
+    path.write_text(old)
+    told = rledger("doctor", "--json").stdout
+    (privacy,) = (check for check in json.loads(told)["checks"] if check["name"] == "privacy")
+    assert privacy["verdict"] == "wrong"
+    assert f"is NOT at {path}" in privacy["found"]
+    assert old.strip() not in told
+
+
+def test_a_given_master_key_is_rotated_by_giving_both(rledger: Rledger) -> None:
+    old = rledger.environ.get("RLEDGER_MASTER_KEY") or (Path(rledger.environ["RLEDGER_DATA"]) / "keys" / "master").read_text().strip()
+    new = rledger("vault", "new").stdout.strip()
+    rledger.environ["RLEDGER_MASTER_KEY"] = f"{new} {old}"
+    assert rledger.json("vault", "rotate", "--why", "the yearly change")[0]["keys"] == 3
+    assert rledger.json("vault", "rotate", "--why", "again")[0]["keys"] == 0
+    rledger.environ["RLEDGER_MASTER_KEY"] = new
+    assert rledger.json("show", ADA)[0]["name"] == "Name of customer/ada"
+    rledger.environ["RLEDGER_MASTER_KEY"] = old
+    assert "is not at RLEDGER_MASTER_KEY" in rledger("history", ADA).stderr
