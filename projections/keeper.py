@@ -26,7 +26,7 @@ from schemas.touchpoint import Recorded, Stored
 
 READ_EVENTS = 5_000  # events a read; when fewer come we are live, and they are committed at once
 COMMIT_EVENTS = 150_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
-CACHED_ROWS = 20_000  # states a projection keeps in memory, and rows it changes between two commits
+CACHED_ROWS = 30_000  # states a projection keeps in memory, and rows it changes between two commits
 SWEEP_ROWS = 500  # rows published a commit after the close of a day: live events wait for some 50 ms
 DAY_CLOSED = "ledger.day-closed.v1"
 
