@@ -6,6 +6,7 @@ from service import masters, own
 from service.cli import output
 from service.cli.options import as_json, configured, example, notice
 from service.clock import now_us
+from service.copies.remembered import backups_before
 from service.erasing import Erased
 from service.erasing import erase as erase_now
 from service.erasing import hold as hold_now
@@ -31,10 +32,15 @@ def erase(*, relationship: str, why: str, yes: bool, as_json: bool) -> None:
         click.confirm(f"erase the personal data of {relationship}, for ever?", abort=True, err=True)
     with open_ledger(settings) as ledger:
         erased = erase_now(settings, ledger, relationship, why, at_us=now_us(), notice=notice)
+        backups = backups_before(ledger, erased.position)
     if as_json:
         output.json_lines([erased])
     else:
         click.echo(_told(erased))
+    for one in backups:
+        click.echo(
+            f"the backup in {one.folder} still holds the key: `rledger backup` to it again, and destroy older copies of it", err=True
+        )
 
 
 def _told(erased: Erased) -> str:
