@@ -173,7 +173,7 @@ class Ledger:
 
     def opened(self, events: list[Stored]) -> list[Stored]:
         """Events with their sealed values in place, those whose key was destroyed marked as erased; ``events`` is used up."""
-        sealed = [at for at, one in enumerate(events) if sealing.is_sealed(one.event)]
+        sealed = [at for at, one in enumerate(events) if one.event.startswith(sealing.SEALED)]
         if sealed:
             asked = {number for at in sealed for number in sealing.numbers(events[at].event)}
             keys = self.vault.open_all(self.recorder.keys(asked))

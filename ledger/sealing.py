@@ -46,12 +46,12 @@ _decode_named = msgspec.json.Decoder(_Named).decode
 class DataKey:
     """The key of one relationship's values, or of the ledger's own secrets. ``secret`` None: it was destroyed."""
 
-    __slots__ = ("_aead", "_apart", "number")
+    __slots__ = ("_aead", "_secret", "number")
 
     def __init__(self, number: int, secret: bytes | None) -> None:
         self.number = number
         self._aead = None if secret is None else AESGCM(secret)
-        self._apart = b"" if secret is None else hmac.digest(secret, b"told apart", "sha256")
+        self._secret = secret or b""
 
     @property
     def destroyed(self) -> bool:
@@ -63,8 +63,13 @@ class DataKey:
             return b'%b%d:"' % (_TOKEN, self.number)
         nonce = secrets.token_bytes(NONCE_BYTES)
         payload = binascii.b2a_base64(nonce + self._aead.encrypt(nonce, value, bound), newline=False)
-        told = b":" + hmac.digest(self._apart, value, "sha256")[:TAG_BYTES].hex().encode() if apart else b""
+        told = b":" + self._digest(value) if apart else b""
         return b'%b%d:%b%b"' % (_TOKEN, self.number, payload, told)
+
+    def _digest(self, value: bytes) -> bytes:
+        """What equal values have in common, by a key made of this one."""
+        apart = hmac.digest(self._secret, b"told apart", "sha256")
+        return hmac.digest(apart, value, "sha256")[:TAG_BYTES].hex().encode()
 
     def open(self, payload: bytes, bound: bytes) -> bytes | None:
         """The value, as JSON; None: it is erased.
