@@ -19,6 +19,7 @@ from projections.registry import projections
 from projections.scoring.policy_file import shipped
 from projections.views import ViewRow, Views
 from schemas.touchpoint import LEDGER_SUBJECT
+from service import settings, stores
 from service.clock import now_us
 from service.sample.generator import generate
 from tests.service.commands import COMMAND, Rledger, bare, eventually
@@ -268,4 +269,4 @@ def produce(published: Published, everything: list[tuple[str, bytes | None, Head
 
 
 def open_ledger(rledger: Rledger) -> Ledger:
-    return Ledger.open(f"sqlite:///{rledger.environ['RLEDGER_DATA']}/ledger.db", clock=now_us, read_only=True)
+    return stores.open_ledger(settings.read(rledger.environ), read_only=True)
