@@ -136,13 +136,8 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     def erase_letters(self, relationship: str) -> int:
         with self._changing() as cursor:
-            found = cursor.execute("SELECT * FROM ledger.dead_letters").fetchall()
-            kept = itertools.starmap(letters.from_row, found)
-            rows = [letters.erasure_row(one) for one in kept if letters.is_about(one.letter, relationship)]
-            cursor.executemany(
-                "UPDATE ledger.dead_letters SET reason = %s, key = %s, headers = %s, body = %s, mark = %s WHERE number = %s", rows
-            )
-            return len(rows)
+            cursor.execute("SELECT FROM ledger.ledger_head FOR UPDATE")  # no letter comes meanwhile
+            return postgres_besides.erase_letters(cursor, relationship)
 
     def scrub(self) -> bool:
         """Dead rows of keys and dead letters are removed; where an old snapshot still sees them, by a later vacuum."""

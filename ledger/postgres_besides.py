@@ -52,6 +52,21 @@ def write(cursor: Cursor, made: Plan) -> None:
         _move(cursor, "dead_letters", waiting, cursor.fetchall())
 
 
+def erase_letters(cursor: Cursor, relationship: str) -> int:
+    """Blank the letters about a relationship, in the transaction under way, behind the lock of the head. Returns: how many."""
+    rows = cursor.execute("SELECT * FROM ledger.dead_letters").fetchall()
+    about = [row for row in rows if letters.is_about(letters.from_row(*row).letter, relationship)]
+    blanked: list[Row] = []
+    for row in about:
+        cursor.execute(
+            "UPDATE ledger.dead_letters SET reason = %s, key = %s, headers = %s, body = %s, mark = %s WHERE number = %s RETURNING *",
+            letters.erasure_row(letters.from_row(*row)),
+        )
+        blanked += cursor.fetchall()
+    _move(cursor, "dead_letters", about, blanked)
+    return len(about)
+
+
 def keep_checkpoint(cursor: Cursor, size: int, kept_us: int, note: bytes) -> None:
     """Add a checkpoint, in the transaction under way."""
     cursor.execute("LOCK TABLE ledger.checkpoints IN EXCLUSIVE MODE")

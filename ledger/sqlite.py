@@ -111,10 +111,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
 
     def erase_letters(self, relationship: str) -> int:
         with self._changing() as writer:
-            kept = itertools.starmap(letters.from_row, writer.execute("SELECT * FROM dead_letters"))
-            rows = [letters.erasure_row(one) for one in kept if letters.is_about(one.letter, relationship)]
-            writer.executemany('UPDATE dead_letters SET reason = ?, "key" = ?, headers = ?, body = ?, mark = ? WHERE number = ?', rows)
-            return len(rows)
+            return sqlite_besides.erase_letters(writer, relationship)
 
     def scrub(self) -> bool:
         """The file holds no destroyed key any more, for ``secure_delete`` overwrites; this empties the write-ahead log, too."""

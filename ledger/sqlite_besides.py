@@ -45,6 +45,16 @@ def write(writer: sqlite3.Connection, made: Plan) -> None:
         _move(writer, "dead_letters", waiting, replayed.fetchall())
 
 
+def erase_letters(writer: sqlite3.Connection, relationship: str) -> int:
+    """Blank the letters about a relationship, in the transaction under way. Returns: how many."""
+    rows = writer.execute("SELECT * FROM dead_letters").fetchall()
+    about = [row for row in rows if letters.is_about(letters.from_row(*row).letter, relationship)]
+    blank = 'UPDATE dead_letters SET reason = ?, "key" = ?, headers = ?, body = ?, mark = ? WHERE number = ? RETURNING *'
+    blanked = [now for row in about for now in writer.execute(blank, letters.erasure_row(letters.from_row(*row))).fetchall()]
+    _move(writer, "dead_letters", about, blanked)
+    return len(about)
+
+
 def keep_checkpoint(writer: sqlite3.Connection, size: int, kept_us: int, note: bytes) -> None:
     """Add a checkpoint, in the transaction under way."""
     insert = "INSERT INTO checkpoints SELECT coalesce(max(number), 0) + 1, ?, ?, ? FROM checkpoints RETURNING *"
