@@ -110,6 +110,12 @@ class StoreUnavailableError(LedgerError):
     code = "store_unavailable"
 
 
+class StoreBusyError(StoreUnavailableError):
+    """Two writers were in each other's way, and the database undid what this one had begun. Nothing was written; begin again at once."""
+
+    code = "store_busy"
+
+
 class LeaseLostError(LedgerError):
     """Another worker keeps these relationships' views now. Nothing was written; take part anew."""
 

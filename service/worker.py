@@ -21,7 +21,7 @@ from projections.scoring.policy_file import PolicyError
 from projections.stores.interface import Lock
 from projections.stores.slices import Share
 from projections.views import PolicySupersededError, Views
-from schemas.errors import LeaseLostError, StoreUnavailableError
+from schemas.errors import LeaseLostError, StoreBusyError, StoreUnavailableError
 from service.audit.schedule import Sealer
 from service.clock import now_us
 from service.days import DayCloser
@@ -55,6 +55,8 @@ def _try(worker: "_Worker") -> None:
     except RebuildUnderWayError as error:
         log.debug("rebuild.awaited", reason=str(error))
         time.sleep(WAIT_S)
+    except StoreBusyError as error:
+        log.debug("writer.in_the_way", error=str(error))
     except PolicyError as error:
         log.warning("policy.refused", error=str(error), again_in_s=AGAIN_S)
         time.sleep(AGAIN_S)

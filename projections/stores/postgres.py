@@ -21,7 +21,7 @@ from projections.stores.postgres_statements import cells, in_schema, select
 from projections.stores.postgres_writer import PROGRESS, PostgresWriter
 from projections.stores.slices import EVERYTHING, Share, Slice
 from projections.tables import Table
-from schemas.errors import LedgerError, StoreNewerError, StoreUnavailableError
+from schemas.errors import LedgerError, StoreBusyError, StoreNewerError, StoreUnavailableError
 
 LOCK_TIMEOUT_S = 60  # a rebuild compares and swaps under the locks of all slices: seconds at a million rows
 IDLE_TIMEOUT_S = 60  # how long a session may stop in a transaction, say a paused process: others wait for its slices
@@ -201,6 +201,8 @@ def _told(place: str, error: psycopg.Error) -> LedgerError | None:
     match error:
         case psycopg.errors.InsufficientPrivilege() | psycopg.errors.ReadOnlySqlTransaction():
             return StoreUnavailableError(f"{place} refuses us ({said}): grant the rights, or connect to the primary")
+        case psycopg.errors.DeadlockDetected():
+            return StoreBusyError(f"{place}: another writer was in the way ({said}): nothing was written; try again")
         case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.errors.IdleInTransactionSessionTimeout():
             return StoreUnavailableError(f"{place} cannot be used now ({said}): nothing was written; check the server, then try again")
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName():
