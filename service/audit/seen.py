@@ -1,7 +1,8 @@
 """The checkpoints seen so far, wherever they were kept: in the store, beside the key, beside the tiles, anchored, and at hand."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from schemas.errors import LedgerError, NotFoundError
 from service.audit.anchor import KAFKA, anchored
 from service.audit.checkpoints import Checkpoints
 from service.settings import Settings
+from service.stores import open_ledger
 
 
 class SeenCheckpoint(msgspec.Struct, frozen=True):
@@ -70,8 +72,9 @@ def seen_checkpoints(settings: Settings, checkpoints: Checkpoints, given: Sequen
                 seen.tell(f"{where} ({path}) is not in the store", "it was removed from there, or put here")
     anchor = settings.anchor
     anchors = [Path(anchor)] if anchor and not anchor.startswith(KAFKA) and Path(anchor).exists() else []
+    others = _others(settings)
     for path in (*anchors, *given):
-        _in_file(path, seen, trust)
+        _in_file(path, seen, trust, others)
     return seen
 
 
@@ -90,7 +93,17 @@ def _in_store(checkpoints: Checkpoints, seen: Seen, trust: Trust | None) -> set[
     return {one.note for one in kept}
 
 
-def _in_file(path: Path, seen: Seen, trust: Trust | None) -> None:
+def _others(settings: Settings) -> frozenset[str]:
+    """The origins of the ledgers beside this one: what is kept outside may hold checkpoints of all of them."""
+    found = set()
+    for number in range(1, len(settings.stores) + 1):
+        if number != settings.ledger and len(settings.stores) > 1:
+            with suppress(LedgerError), open_ledger(msgspec.structs.replace(settings, ledger=number), read_only=True) as ledger:
+                found.add(ledger.tree().origin)
+    return frozenset(found)
+
+
+def _in_file(path: Path, seen: Seen, trust: Trust | None, others: Collection[str]) -> None:
     try:
         notes = anchored(path)
     except FileNotFoundError:
@@ -99,7 +112,16 @@ def _in_file(path: Path, seen: Seen, trust: Trust | None) -> None:
         seen.tell(str(error), "it was altered")
         return
     for number, raw in enumerate(notes, 1):
+        if _origin(raw) in others:
+            continue  # that ledger is verified by itself
         seen.add(f"{path}" if len(notes) == 1 else f"checkpoint {number} in {path}", raw, trust)
+
+
+def _origin(raw: bytes) -> str | None:
+    try:
+        return Checkpoint.parse(Note.parse(raw).text).origin
+    except MalformedError:
+        return None
 
 
 def _trust(checkpoints: Checkpoints, seen: Seen) -> Trust | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+import msgspec
 
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.keys import VerifierKey
@@ -17,6 +18,7 @@ from service.audit.proofs import prove_growth, prove_record, read_checkpoint
 from service.cli import output
 from service.cli.options import as_json, configured, example, notice
 from service.clock import now_us
+from service.settings import Settings
 from service.stores import open_ledger, open_views
 
 
@@ -133,9 +135,21 @@ def verify(ctx: click.Context, *, given: tuple[Path, ...], views: bool, as_json:
     """Read and hash every event again, and compare with all that remembers it. Exit code 1 when something is wrong.
 
     Memories are the tree, every checkpoint seen, tiles, and with --checkpoint what you kept yourself: only that finds an alteration by
-    somebody who has the signing key.
+    somebody who has the signing key. Of several ledgers each is read, and a checkpoint counts for the one it is of.
     """
     settings = configured()
+    sound = True
+    for one in settings.each:
+        report = _verified(one, given, views=views)
+        sound = sound and report.ok
+        if as_json:
+            output.json_lines([report if one is settings else {"ledger": one.ledger, **msgspec.structs.asdict(report)}])
+        else:
+            _tell(report, "" if one is settings else f"ledger {one.ledger}: ")
+    ctx.exit(0 if sound else 1)
+
+
+def _verified(settings: Settings, given: Sequence[Path], *, views: bool) -> verification.Report:
     with open_ledger(settings, read_only=True) as ledger:
         checkpoints = Checkpoints.of(settings, ledger)
         with output.progress("reading") as told:
@@ -145,18 +159,14 @@ def verify(ctx: click.Context, *, given: tuple[Path, ...], views: bool, as_json:
             with closing(open_views(settings)) as kept:
                 report.problems = verification.compare_views(ledger, kept)
             report.ok = not report.problems
-    if as_json:
-        output.json_lines([report])
-    else:
-        _tell(report)
-    ctx.exit(0 if report.ok else 1)
+    return report
 
 
-def _tell(report: verification.Report) -> None:
+def _tell(report: verification.Report, which: str) -> None:
     if report.ok:
-        click.echo(f"{click.style('✓', fg='green')} {report.size:,} events, all as they were; root {report.root}")
+        click.echo(f"{click.style('✓', fg='green')} {which}{report.size:,} events, all as they were; root {report.root}")
         return
     for wrong in report.problems:
         where = "" if wrong.position is None else f"position {wrong.position:,}: "
-        click.echo(f"{click.style('✗', fg='red')} {where}{wrong.what}\n  {wrong.means}")
-    click.echo(f"{len(report.problems)} problems in {report.size:,} events; root now {report.root}")
+        click.echo(f"{click.style('✗', fg='red')} {which}{where}{wrong.what}\n  {wrong.means}")
+    click.echo(f"{which}{len(report.problems)} problems in {report.size:,} events; root now {report.root}")

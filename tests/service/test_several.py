@@ -4,7 +4,9 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
+import psycopg
 import pytest
 from confluent_kafka import Producer
 
@@ -58,6 +60,34 @@ def test_a_doctor_looks_at_each(two: Rledger) -> None:
     ledgers = {check["name"]: check["found"] for check in report["checks"] if check["name"].startswith("ledger ")}
     assert ledgers.keys() == {"ledger (ledger 1)", "ledger (ledger 2)"}
     assert report["ok"]
+
+
+def test_an_auditor_verifies_each_ledger_against_its_own_checkpoints_wherever_they_are_kept(two: Rledger, tmp_path: Path) -> None:
+    fill(two)
+    two.environ["RLEDGER_ANCHOR"] = str(anchor := tmp_path / "anchor")
+    for number in ("1", "2"):
+        two.environ["RLEDGER_LEDGER"] = number
+        assert two("checkpoint").returncode == 0
+    del two.environ["RLEDGER_LEDGER"]
+    reports = two.json("verify", "--checkpoint", str(anchor))
+    assert [(one["ledger"], one["ok"], one["problems"]) for one in reports] == [(1, True, []), (2, True, [])]
+    assert sum(one["size"] for one in reports) >= len(CUSTOMERS)
+    assert "✓ ledger 1: " in two("verify", "--no-views").stdout
+
+    second = two.environ["RLEDGER_STORE"].split()[1]
+    with psycopg.connect(second) as connection:
+        connection.execute("SET session_replication_role = replica")  # past the triggers, as somebody with the database in hand
+        connection.execute("UPDATE ledger.stored_events SET recorded_us = recorded_us - 1 WHERE notification_id = 1")
+    done = two("verify", "--no-views")
+    assert done.returncode == 1
+    assert "✓ ledger 1: " in done.stdout
+    assert "✗ ledger 2: " in done.stdout
+
+    anchor.write_bytes(anchor.read_bytes().replace(b"\n\n", b"!\n\n", 1))
+    del two.environ["RLEDGER_ANCHOR"]
+    two.environ["RLEDGER_LEDGER"] = "1"
+    assert two("verify", "--no-views").returncode == 0
+    assert two("verify", "--no-views", "--checkpoint", str(anchor)).returncode == 1  # whose ever it is, it was altered
 
 
 def test_what_is_done_to_one_ledger_must_say_to_which(two: Rledger) -> None:
