@@ -3,15 +3,18 @@
 Actions are taken where things are bad, and what is bad tends to get better by itself: the plain change after an action is no effect.
 So each case is compared with its nearest neighbours at about the same time, of the same kind and standing, with about the same quality and
 trend before (nearest-neighbour matching with calipers, Rosenbaum & Rubin 1985; the difference of the two changes is the effect on the
-treated, Heckman, Ichimura & Todd 1997). A case without a neighbour is left out and counted. The interval is Student's over relationships;
-it does not know what decided who was treated beside what was matched (an action in the middle of a fall looks as if it had harmed), nor
-that cases may share neighbours.
+treated, Heckman, Ichimura & Todd 1997). A case without a neighbour is left out and counted.
+
+**The interval** is Student's over relationships, with the variance of Abadie & Imbens (2006, *Large sample properties of matching
+estimators for average treatment effects*): cases share neighbours, and what is odd about a neighbour of many is odd in all of their
+differences. Its degrees of freedom are those of a sum of two variances (Satterthwaite 1946). It does not know what decided who was treated
+beside what was matched: an action in the middle of a fall looks as if it had harmed.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean, variance
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -100,22 +103,53 @@ def neighbours(case: Course, others: Iterable[Course], policy: ActionsPolicy) ->
 
 def _effect(taken: Sequence[Course], others: dict[tuple[str, str], list[Course]], policy: ActionsPolicy, mass: float) -> Effect:
     play, kind = taken[0].play or "", taken[0].kind
-    changes, similar = defaultdict[str, list[tuple[float, float]]](list), set[str]()
+    matched = defaultdict[str, list[tuple[Course, list[Course]]]](list)
     for case in taken:
         near = neighbours(case, others.get((kind, case.before.standing), ()), policy)
         if near:
-            changes[case.relationship].append((case.change, fmean(one.change for one in near)))
-            similar |= {one.relationship for one in near}
-    means = [(fmean(one for one, _ in pairs), fmean(other for _, other in pairs)) for pairs in changes.values()]
+            matched[case.relationship].append((case, near))
+    means = [
+        (fmean(case.change for case, _ in pairs), fmean(fmean(one.change for one in near) for _, near in pairs))
+        for pairs in matched.values()
+    ]
     change, beside = (round(fmean(side), 2) for side in zip(*means, strict=True)) if means else (None, None)
-    gains = [one - other for one, other in means]
+    shares = _shares(matched.values())
     effect, interval = None, None
-    if len(gains) >= policy.cases_min:
-        mean, wide = fmean(gains), float(stdtrit(len(gains) - 1, (1.0 + mass) / 2.0)) * stdev(gains) / sqrt(len(gains))
+    if len(means) >= policy.cases_min:
+        gains, sets = [one - other for one, other in means], [near for pairs in matched.values() for _, near in pairs]
+        mean, wide = fmean(gains), _half(gains, sets, shares, mass)
         effect, interval = round(mean, 2), (round(mean - wide, 2), round(mean + wide, 2))
     verdict = _verdict(interval)
     text = _text(verdict, effect, interval, len(means), policy)
-    return Effect(play, kind, policy.after_days, len(taken), len(means), len(similar), change, beside, effect, interval, verdict, text)
+    return Effect(play, kind, policy.after_days, len(taken), len(means), len(shares), change, beside, effect, interval, verdict, text)
+
+
+def _shares(matched: Iterable[Sequence[tuple[Course, Sequence[Course]]]]) -> Mapping[str, Sequence[float]]:
+    """By neighbour: which share of the mean beside each case's relationship is theirs, for those in which they have one."""
+    shares = defaultdict[str, list[float]](list)
+    for pairs in matched:
+        own = defaultdict[str, float](float)
+        for _, near in pairs:
+            for one in near:
+                own[one.relationship] += 1.0 / len(near) / len(pairs)
+        for name, share in own.items():
+            shares[name].append(share)
+    return shares
+
+
+def _half(gains: Sequence[float], sets: Iterable[Sequence[Course]], shares: Mapping[str, Sequence[float]], mass: float) -> float:
+    """Half of the interval of the mean of the gains: they vary, and neighbours shared by several of them add their part.
+
+    How much neighbours vary is told within the set of each case, since these were alike before; by the gains where no set has two.
+    """
+    count, spread = len(gains), variance(gains)
+    within = [variance([one.change for one in near]) for near in sets if len(near) > 1]
+    shared = sum(sum(own) ** 2 - sum(share * share for share in own) for own in shares.values())
+    own, others = spread / count, (fmean(within) if within else spread) * shared / count**2
+    if own + others == 0.0:
+        return 0.0
+    freedom = (own + others) ** 2 / (own * own / (count - 1) + others * others / max(1, len(shares) - 1))
+    return float(stdtrit(freedom, (1.0 + mass) / 2.0)) * sqrt(own + others)
 
 
 def _verdict(interval: Interval | None) -> Verdict:
