@@ -103,7 +103,7 @@ def relationships(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "relationships",
-        version=7,
+        version=8,
         policy=policy.digest,
         row=Row,
         state=State,

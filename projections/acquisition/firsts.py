@@ -18,9 +18,8 @@ FAIR_RATE, HIGH_RATE = "at most the benchmark", "above the benchmark"
 
 
 class First(NamedTuple):
-    """What one touchpoint tells. ``experience``: of what. ``amount``, ``currency``: of a purchase."""
+    """What one touchpoint tells. ``amount``, ``currency``: of a purchase."""
 
-    experience: str
     told: str
     amount: float = 0.0
     currency: str = ""
@@ -30,7 +29,7 @@ Teller = Callable[[Any, AcquisitionPolicy], First | None]
 
 
 def _purchase(data: c.Purchase, _: AcquisitionPolicy) -> First:
-    return First("purchase", "", float(data.amount.amount), data.amount.currency)
+    return First("", float(data.amount.amount), data.amount.currency)
 
 
 def _delivery(by: c.By) -> Teller:
@@ -38,24 +37,24 @@ def _delivery(by: c.By) -> Teller:
         if data.by != by:
             return None
         if data.delivered_at > data.promised_at:
-            return First("delivery", LATE)
+            return First(LATE)
         promised, delivered = data.quantity_promised, data.quantity_delivered
         short = promised is not None and delivered is not None and delivered < promised
-        return First("delivery", SHORT if short else IN_TIME)
+        return First(SHORT if short else IN_TIME)
 
     return tell
 
 
 def _complaint(by: c.By) -> Teller:
     def tell(data: c.Complaint, _: AcquisitionPolicy) -> First | None:
-        return First("complaint", data.complaint_id) if data.by == by else None
+        return First(data.complaint_id) if data.by == by else None
 
     return tell
 
 
 def _payment(by: c.By) -> Teller:
     def tell(data: c.Payment, _: AcquisitionPolicy) -> First | None:
-        return First("payment", PAID_IN_TIME if data.paid_on <= data.due_on else PAID_LATE) if data.by == by else None
+        return First(PAID_IN_TIME if data.paid_on <= data.due_on else PAID_LATE) if data.by == by else None
 
     return tell
 
@@ -79,23 +78,23 @@ def _contact(direction: str) -> Teller:
 
 def _quote(data: c.Quote, rule: AcquisitionPolicy) -> First:
     if data.answered_at is None:
-        return First("quote", NEVER)
-    return First("quote", _answered((data.answered_at - data.asked_at).total_seconds() / HOUR_S, rule).told)
+        return First(NEVER)
+    return _answered((data.answered_at - data.asked_at).total_seconds() / HOUR_S, rule)
 
 
 def _rate(data: c.Rate, _: AcquisitionPolicy) -> First | None:
     benchmark = data.benchmark
     if benchmark is None or benchmark.currency != data.rate.currency:
         return None
-    return First("rate", FAIR_RATE if float(data.rate.amount) <= float(benchmark.amount) else HIGH_RATE)
+    return First(FAIR_RATE if float(data.rate.amount) <= float(benchmark.amount) else HIGH_RATE)
 
 
 def _answered(hours: float, rule: AcquisitionPolicy) -> First:
-    return First("answer", QUICK if hours <= rule.quick_hours else SLOW)
+    return First(QUICK if hours <= rule.quick_hours else SLOW)
 
 
 def _incentive(data: c.Incentive, _: AcquisitionPolicy) -> First:
-    return First("incentive", named(data))
+    return First(named(data))
 
 
 def named(data: c.Incentive) -> str:
@@ -103,25 +102,25 @@ def named(data: c.Incentive) -> str:
     return f"{data.form}, from {data.by}"
 
 
-FIRSTS: Mapping[str, Mapping[type, Teller]] = {
+FIRSTS: Mapping[str, Mapping[type, tuple[str, Teller]]] = {
     "customer": {
-        c.Purchase: _purchase,
-        c.Delivery: _delivery("us"),
-        c.Complaint: _complaint("them"),
-        c.RequestAnswered: _request("us"),
-        c.Contact: _contact("inbound"),
-        c.Payment: _payment("them"),
-        c.Incentive: _incentive,
+        c.Purchase: ("purchase", _purchase),
+        c.Delivery: ("delivery", _delivery("us")),
+        c.Complaint: ("complaint", _complaint("them")),
+        c.RequestAnswered: ("answer", _request("us")),
+        c.Contact: ("answer", _contact("inbound")),
+        c.Payment: ("payment", _payment("them")),
+        c.Incentive: ("incentive", _incentive),
     },
     "partner": {
-        c.Delivery: _delivery("them"),
-        c.Complaint: _complaint("us"),
-        c.RequestAnswered: _request("them"),
-        c.Contact: _contact("outbound"),
-        c.Quote: _quote,
-        c.Rate: _rate,
-        c.Payment: _payment("us"),
-        c.Incentive: _incentive,
+        c.Delivery: ("delivery", _delivery("them")),
+        c.Complaint: ("complaint", _complaint("us")),
+        c.RequestAnswered: ("answer", _request("them")),
+        c.Contact: ("answer", _contact("outbound")),
+        c.Quote: ("quote", _quote),
+        c.Rate: ("rate", _rate),
+        c.Payment: ("payment", _payment("us")),
+        c.Incentive: ("incentive", _incentive),
     },
 }
-"""By kind and type of data: what it may be the first experience of."""
+"""By kind and type of data: what it may be the first experience of, and what tells whether."""

@@ -17,7 +17,7 @@ import msgspec
 from projections.scoring.commitment import Outlook, outlook
 from projections.scoring.evidence import DAY_US, beta_interval, faded
 from projections.scoring.models import Model
-from projections.scoring.state import SLOT_BITS, SLOTS, State
+from projections.scoring.state import SLOT_MASK, SLOTS, State, on_day
 
 STEADY = 2.0  # weights over squared weights of evidence that came steadily; a pile of old evidence alone would be worth as much as when new
 
@@ -105,12 +105,13 @@ def totals(state: State, model: Model, moment_us: int) -> Totals:
     """
     sums = state.sums
     if moment_us < state.last_us and state.recent:
-        first = moment_us // DAY_US << SLOT_BITS
-        mask = (1 << SLOT_BITS) - 1
+        first = on_day(moment_us // DAY_US, 0)
         sums = sums.copy()
-        for key, amount in state.recent.items():
+        for key, amounts in state.recent.items():
             if key >= first:
-                sums[key & mask] = max(0.0, sums[key & mask] - amount)
+                for slot, amount in enumerate(amounts, key & SLOT_MASK):
+                    if amount:
+                        sums[slot] = max(0.0, sums[slot] - amount)
     result = []
     for number, dimension in enumerate(model.dimensions):
         fade = faded(moment_us, dimension.half_life_us)

@@ -2,8 +2,8 @@
 
 ``sums`` holds forward-decayed totals: for dimension i evidence for at 4 i, against at 4 i + 1, of the latter our own conduct at 4 i + 2,
 and at 4 i + 3 all of it decayed twice, which tells how many events the others are worth; last the number of days with a purchase, decayed
-by their own half-life. ``recent`` holds what each of the last ``trend_days`` days added to each sum, so that the sums as they were at
-the start of any of these days can be told by subtraction.
+by their own half-life. ``recent`` holds what each of the last ``trend_days`` days added to them, so that the sums as they were at the
+start of any of these days can be told by subtraction.
 
 Purchases of one UTC day are one occasion, as of its start: a basket split into three orders is no more loyal than a whole one.
 """
@@ -18,7 +18,8 @@ from schemas.catalogue import Action, Closed, Money, Opened, OrderPlaced, Purcha
 from schemas.touchpoint import Recorded
 
 SLOTS = 4  # places in ``sums`` a dimension has
-SLOT_BITS = 6  # ``recent`` is keyed by (days since 1970 UTC) << SLOT_BITS | place in ``sums``
+SLOT_BITS = 6  # of a key of ``recent``
+SLOT_MASK = (1 << SLOT_BITS) - 1
 BEGINNING_US = -(2**62)  # before every moment there is
 WORD_BITS = 64
 RECENT_MAX = 1024  # entries of ``recent`` before those no longer needed are dropped; they are harmless until then
@@ -40,7 +41,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     relationship: str
     kind: str
     sums: list[float]
-    recent: dict[int, float] = {}
+    recent: dict[int, list[float]] = {}  # by ``on_day``: added to the sum there, and to those that follow
     cases: dict[str, Case] = {}
     settled: dict[int, int] = {}  # cases that became plain sums, by a number for their key: when they were closed
     events: int = 0
@@ -66,6 +67,11 @@ class State(msgspec.Struct, array_like=True, gc=False):
             if earlier:
                 return word * WORD_BITS + earlier.bit_length() - 1
         return None
+
+
+def on_day(day: int, slot: int) -> int:
+    """A key for a day (since 1970 UTC) and a place in ``sums``, which are its last ``SLOT_BITS`` bits."""
+    return day << SLOT_BITS | slot
 
 
 def empty(relationship: str, model: Model) -> State:
@@ -151,7 +157,10 @@ def _buy(state: State, at: int, model: Model, recent_from: int) -> None:
     state.purchases += 1
     state.first_bought = day if state.first_bought is None else min(state.first_bought, day)
     state.last_bought = day if state.last_bought is None else max(state.last_bought, day)
-    _add(state, len(state.sums) - 1, kept(day * DAY_US, model.policy.purchases.half_life_us), _recent(at, recent_from))
+    amount = kept(day * DAY_US, model.policy.purchases.half_life_us)
+    state.sums[-1] += amount
+    if day >= recent_from:
+        state.recent[on_day(day, len(state.sums) - 1)] = [amount]
 
 
 def _recent(at: int, recent_from: int) -> int | None:
@@ -169,17 +178,15 @@ def _add_evidence(state: State, number: int, evidence: Evidence, factor: float, 
     sums[slot + 2] += ours
     sums[slot + 3] += all_
     if day is not None:
-        recent = state.recent
-        for key, amount in enumerate((plus, minus, ours, all_), day << SLOT_BITS | slot):
-            if amount:
-                recent[key] = recent.get(key, 0.0) + amount
-
-
-def _add(state: State, slot: int, amount: float, day: int | None) -> None:
-    state.sums[slot] += amount
-    if day is not None:
-        key = day << SLOT_BITS | slot
-        state.recent[key] = state.recent.get(key, 0.0) + amount
+        key = on_day(day, slot)
+        found = state.recent.get(key)
+        if found is None:
+            state.recent[key] = [plus, minus, ours, all_]
+        else:
+            found[0] += plus
+            found[1] += minus
+            found[2] += ours
+            found[3] += all_
 
 
 def _serve(state: State, hours: float | None, at: int, model: Model) -> None:
