@@ -2,7 +2,7 @@
 
 A worker is alive while its row in ``workers`` is renewed, by a thread of its own; clocks compared are the database's alone. Each new owner
 of a slice raises its epoch, which the old one's commits are then compared with: safe whatever clocks and pauses do, the times here only
-say how soon work goes on.
+say how soon work goes on. Whoever locks both locks ``workers`` before ``slices``.
 """
 
 import secrets
@@ -23,6 +23,10 @@ REBALANCE_S = 1.0  # between two looks at who else is there
 
 ALIVE = "INSERT INTO views.workers VALUES (%s, now() + %s * interval '1 s') ON CONFLICT (name) DO UPDATE SET until = excluded.until"
 FREE = "NOT EXISTS (SELECT FROM views.workers WHERE name = worker AND until > now())"
+BURY = """
+    DELETE FROM views.workers
+    WHERE name IN (SELECT name FROM views.workers WHERE until < now() - interval '1 hour' FOR UPDATE SKIP LOCKED)
+"""
 TAKE = f"""
     UPDATE views.slices SET worker = %s, epoch = epoch + 1
     WHERE first IN (SELECT first FROM views.slices WHERE {FREE} ORDER BY first LIMIT %s FOR UPDATE SKIP LOCKED)
@@ -54,6 +58,7 @@ class Leases:
             others = connection.execute("SELECT FROM views.workers WHERE name <> %s AND until > now()", (self.worker,)).fetchone()
             if others is not None:
                 return False
+            connection.execute("LOCK TABLE views.slices IN EXCLUSIVE MODE")  # a paused worker may be about to prove some of them
             connection.execute("UPDATE views.slices SET worker = %s, epoch = epoch + 1", (self.worker,))
             self._slices = self._mine(connection)
         self._look_s = float("inf")
@@ -69,7 +74,7 @@ class Leases:
     def _rebalance(self) -> None:
         with self._connection() as connection, connection.transaction():
             connection.execute(ALIVE, (self.worker, LEASE_S))
-            connection.execute("DELETE FROM views.workers WHERE until < now() - interval '1 hour'")
+            connection.execute(BURY.encode())
             alive = [name for (name,) in connection.execute("SELECT name FROM views.workers WHERE until > now() ORDER BY name")]
             ((count,),) = connection.execute("SELECT count(*) FROM views.slices")
             wanted, mine = fair(count, len(alive), alive.index(self.worker)), self._mine(connection)
@@ -86,8 +91,8 @@ class Leases:
         self._heart.join()
         self._slices = ()
         with suppress(StoreUnavailableError), self._connection() as connection, connection.transaction():
-            connection.execute("UPDATE views.slices SET worker = NULL WHERE worker = %s", (self.worker,))
             connection.execute("DELETE FROM views.workers WHERE name = %s", (self.worker,))
+            connection.execute("UPDATE views.slices SET worker = NULL WHERE worker = %s", (self.worker,))
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from ledger.postgres_connections import Connection, parse
 from projections.stores import postgres_schema as schema
 from projections.stores.interface import Cells, Holding, Page, Parked, Progress, Purpose
 from projections.stores.leases import Leases
+from projections.stores.postgres_session import Session
 from projections.stores.postgres_statements import cells, in_schema, select
 from projections.stores.postgres_writer import PROGRESS, PostgresWriter
 from projections.stores.slices import EVERYTHING, Share, Slice
@@ -91,7 +92,7 @@ class PostgresStore:
 
     def writer(self, share: Share = EVERYTHING) -> PostgresWriter:
         with self._told():
-            return PostgresWriter(self._connect, self._told, share)
+            return PostgresWriter(Session(self._connect, self._told), self._told, share)
 
     def try_lock(self, purpose: Purpose) -> SessionLock | Leases | None:
         if purpose == "worker":

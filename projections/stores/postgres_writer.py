@@ -1,16 +1,16 @@
 """What is written to the schema ``views``: rows, bookkeeping, and tables that take each other's place.
 
 A transaction first proves its leases and locks the progress of what it writes, so writers of the same slices wait for each other, and
-those of different slices do not. A connection that broke is made anew at the next transaction.
+those of different slices do not. Locks are taken in one order everywhere, so that nobody waits for who waits for them: the slices by their
+first bucket, then, in one statement, all rows of ``progress`` that the transaction will write, by name and slice, then the rest.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
 import psycopg
-from psycopg.pq import TransactionStatus
 
 from ledger.postgres_connections import Connection
 from projections.stores.interface import (
@@ -24,6 +24,7 @@ from projections.stores.interface import (
     StoredState,
     UnbindableError,
 )
+from projections.stores.postgres_session import Session, Told
 from projections.stores.postgres_statements import Statements, in_schema
 from projections.stores.slices import Share, Slice, bucket, buckets
 from projections.tables import Table, quoted
@@ -47,11 +48,21 @@ PUT_PROGRESS = """
     INSERT INTO views.progress (name, version, build, status, updated_us, position, recorded_us, tick_us, swept_us, commits, policy, slice)
     SELECT %(name)s, %(version)s, %(build)s, %(status)s, %(updated_us)s, %(position)s, %(recorded_us)s, %(tick_us)s, %(swept_us)s, 1,
         %(policy)s, first
-    FROM views.slices WHERE %(slices)s::int[] IS NULL OR first = ANY(%(slices)s)
+    FROM views.slices WHERE %(slices)s::int[] IS NULL OR first = ANY(%(slices)s) ORDER BY first
     ON CONFLICT (name, slice) DO UPDATE SET
         version = excluded.version, build = excluded.build, status = excluded.status, updated_us = excluded.updated_us,
         position = excluded.position, recorded_us = excluded.recorded_us, tick_us = excluded.tick_us, swept_us = excluded.swept_us,
         commits = progress.commits + 1, policy = excluded.policy
+"""
+PARTS = """
+    SELECT position, array_agg(first ORDER BY first), array_agg(beyond ORDER BY first) FROM (
+        SELECT first, beyond, max(position) AS position FROM views.slices JOIN views.progress ON slice = first
+        WHERE name = ANY(%(names)s) AND (%(slices)s::int[] IS NULL OR first = ANY(%(slices)s)) GROUP BY first, beyond
+    ) AS slice GROUP BY position ORDER BY position
+"""
+PROVE = """
+    SELECT FROM views.slices JOIN unnest(%s::int[], %s::int[], %s::bigint[]) AS mine (first, beyond, epoch) USING (first, beyond, epoch)
+    ORDER BY first FOR SHARE OF slices
 """
 PUBLISHED = """
     SELECT bool_and(live.swept_us >= built.swept_us) FROM views.progress AS live JOIN views.progress AS built USING (slice)
@@ -76,70 +87,43 @@ PARK = """
 
 
 class PostgresWriter:
-    """A connection of its own that writes what is in ``share``; ``told`` turns PostgreSQL's errors into ours."""
+    """Writes what is in ``share`` by a session, which it closes; ``told`` turns PostgreSQL's errors into ours."""
 
-    def __init__(self, connect: Callable[[], Connection], told: Callable[[], AbstractContextManager[None]], share: Share) -> None:
-        self._connect, self._told, self._share = connect, told, share
-        self._connection = connect()
+    def __init__(self, session: Session, told: Told, share: Share) -> None:
+        self._session, self._told, self._share = session, told, share
         self._slices = None if share is None else [one.first for one in share]
         self._buckets = buckets(share)
         self._statements: dict[Table, Statements] = {}
-        self._shares = False  # whether the connection is another writer's
+
+    @property
+    def _connection(self) -> Connection:
+        return self._session.connection
 
     def within(self, share: Share) -> "PostgresWriter":
         """As in ``Writer``."""
-        other = PostgresWriter(lambda: self._connection, self._told, share)
-        other._shares = True
-        return other
+        return PostgresWriter(self._session, self._told, share)
 
     def holds(self, relationship: str) -> bool:
         return self._share is None or bucket(relationship) in self._buckets
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        connection = self._usable()
-        if connection.info.transaction_status != TransactionStatus.IDLE:
-            yield
-            return
-        with self._told():
-            try:
-                with connection.pipeline() as pipeline:  # what is written waits for no answer; COMMIT tells when a statement failed
-                    connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-                    self._prove()
-                    yield
-                    connection.execute("COMMIT")
-                    pipeline.sync()
-            finally:
-                if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
-                    connection.execute("ROLLBACK")
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._session.transaction(self._prove)
 
     def close(self) -> None:
-        if not self._shares:
-            self._connection.close()
+        self._session.close()
 
     # How far tables are, and who waits
 
     def progress(self, names: Collection[str] | None = None) -> dict[str, Progress]:
         with self._told():
-            inside = self._usable().info.transaction_status != TransactionStatus.IDLE
             asked = {"names": None if names is None else list(names), "slices": self._slices}
-            rows = self._connection.execute(PROGRESS.format("FOR UPDATE" if inside else "").encode(), asked)
+            rows = self._connection.execute(PROGRESS.format("FOR UPDATE" if self._session.inside else "").encode(), asked)
             return {row[0]: Progress(*row) for row in rows}
 
     def parts(self, names: Collection[str]) -> list[Part]:
-        self.progress(names)  # within a transaction it locks them
+        self.progress()  # within a transaction it locks them: all, since who asks will write more than these
         with self._told():
-            found = (
-                self._usable()
-                .execute(
-                    "SELECT position, array_agg(first), array_agg(beyond) FROM ("
-                    " SELECT first, beyond, max(position) AS position FROM views.slices JOIN views.progress ON slice = first"
-                    " WHERE name = ANY(%s) AND (%s::int[] IS NULL OR first = ANY(%s)) GROUP BY first, beyond"
-                    ") AS slice GROUP BY position ORDER BY position",
-                    (list(names), self._slices, self._slices),
-                )
-                .fetchall()
-            )
+            found = self._connection.execute(PARTS, {"names": list(names), "slices": self._slices}).fetchall()
         if len(found) == 1:
             return [Part(found[0][0], self._share)]
         epochs = {one.first: one.epoch for one in self._share or ()}
@@ -155,6 +139,7 @@ class PostgresWriter:
 
     def reslice(self, slices: Sequence[Slice]) -> None:
         firsts, beyonds = [one.first for one in slices], [one.beyond for one in slices]
+        self.progress()  # locks every row that goes
         with self._told():
             ((epoch,),) = self._connection.execute("SELECT max(epoch) FROM views.slices")
             self._connection.execute(RESLICE, {"firsts": firsts, "beyonds": beyonds})
@@ -173,7 +158,7 @@ class PostgresWriter:
 
     def waiting(self, projection: str) -> list[str]:
         with self._told():
-            found = self._usable().execute("SELECT relationship FROM views.parked WHERE projection = %s", (projection,))
+            found = self._connection.execute("SELECT relationship FROM views.parked WHERE projection = %s", (projection,))
             return [relationship for (relationship,) in found if self.holds(relationship)]
 
     def waits(self, projection: str, relationship: str) -> tuple[str | None, int] | None:
@@ -298,18 +283,9 @@ class PostgresWriter:
         if self._share is None or any(one.epoch is None for one in self._share):
             return
         firsts, beyonds, epochs = zip(*self._share, strict=True)
-        found = self._connection.execute(
-            "SELECT FROM views.slices JOIN unnest(%s::int[], %s::int[], %s::bigint[]) AS mine (first, beyond, epoch)"
-            " USING (first, beyond, epoch) FOR SHARE OF slices",
-            (list(firsts), list(beyonds), list(epochs)),
-        )
+        found = self._connection.execute(PROVE, (list(firsts), list(beyonds), list(epochs)))
         if len(found.fetchall()) != len(self._share):
             raise LeaseLostError("another worker has taken slices over that were ours: nothing was written; take part anew")
-
-    def _usable(self) -> Connection:
-        if self._connection.closed:
-            self._connection = self._connect()
-        return self._connection
 
     def _of(self, table: Table) -> Statements:
         found = self._statements.get(table)
