@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -39,10 +39,24 @@ class Failure(msgspec.Struct, frozen=True):
         return f"{str(self.error)[:MESSAGE_MAX]} ({Path(frame.filename).name}:{frame.lineno})"
 
 
+class Changes(NamedTuple):
+    """What a commit writes of one table: whole rows, and keys of rows that are no more."""
+
+    rows: list[Cells]
+    gone: list[str]
+
+
+class Pending(NamedTuple):
+    """Rows to publish again: as they stand, and what each is now, or what hinders it."""
+
+    found: list[StoredState]
+    rows: list[Cells | Exception]
+
+
 class Folding:
     """States of ``table``'s projection, at most ``cached_rows`` of them after a commit, the least recently changed dropped first.
 
-    deferred: write states alone; their rows are published by ``publish_pending`` when the table is complete.
+    deferred: write states alone; their rows are published as ``pending`` ones when the table is complete.
     """
 
     def __init__(self, table: Table, *, cached_rows: int, deferred: bool) -> None:
@@ -90,20 +104,25 @@ class Folding:
             else:
                 touched[key] = event.position, event.recorded_us  # not the event: its batch may then be freed
 
-    def write(self, writer: Writer, tick_us: int) -> None:
-        """Write what was changed, but for failed relationships.
+    def changes(self, tick_us: int) -> Changes:
+        """What to write of what was changed, but for failed relationships."""
+        rows = self._rows(tick_us)
+        gone = [key for key in self.touched if self.states.get(key) is None and relationship_of(key) not in self.failed]
+        return Changes(rows, gone)
+
+    def write(self, writer: Writer, changes: Changes) -> None:
+        """Write changes.
 
         Raises:
-            UnbindableError: a row holds what no column can, and its relationship is now among the failed. Roll back, then call it again.
+            UnbindableError: a row holds what no column can, and its relationship is now among the failed. Roll back, then begin with
+                other changes.
         """
-        rows = self._rows(tick_us)
         if self._deferred:
             self._sweeping_us = 0  # rows a sweep has passed may be unpublished again
-        gone = [key for key in self.touched if self.states.get(key) is None and relationship_of(key) not in self.failed]
-        if gone:
-            writer.delete(self.table, gone)
+        if changes.gone:
+            writer.delete(self.table, changes.gone)
         try:
-            (writer.put_states if self._deferred else writer.put)(self.table, rows)
+            (writer.put_states if self._deferred else writer.put)(self.table, changes.rows)
         except UnbindableError as error:
             for key in error.keys:
                 self.fail(relationship_of(key))
@@ -193,29 +212,24 @@ class Folding:
             return error
         return None
 
-    def publish_pending(self, writer: Writer, tick_us: int, limit: int) -> tuple[int, list[tuple[str, int, Exception]]]:
-        """Publish up to ``limit`` rows that are not as of ``tick_us`` yet.
-
-        Returns: how many were found (fewer than ``limit``: no more are left), and of those that failed key, ``evaluated_us`` and error.
-        """
+    def pending(self, writer: Writer, tick_us: int, limit: int) -> Pending:
+        """Up to ``limit`` rows that are not published as of ``tick_us`` yet, behind those that were told before."""
         as_of_us = max(1, self.tick(tick_us))
         if as_of_us != self._sweeping_us:
             self._sweeping_us, self._cursor = as_of_us, None
-        pending, self._cursor = writer.unpublished(self.table, self._cursor, as_of_us, limit)
-        rows: list[Cells] = []
-        failures: list[tuple[str, int, Exception]] = []
-        for one in pending:
-            row = self._published(one, tick_us)
-            if isinstance(row, Exception):
-                failures.append((one.key, one.evaluated_us, row))
-            else:
-                rows.append(row)
+        found, self._cursor = writer.unpublished(self.table, self._cursor, as_of_us, limit)
+        return Pending(found, [self._published(one, tick_us) for one in found])
+
+    def publish(self, writer: Writer, pending: Pending) -> list[tuple[str, int, Exception]]:
+        """Write rows that were pending. Returns: of those that failed key, ``evaluated_us`` and error."""
+        failures = [(one.key, one.evaluated_us, row) for one, row in zip(*pending, strict=True) if isinstance(row, Exception)]
+        rows = [row for row in pending.rows if not isinstance(row, Exception)]
         try:
             writer.put(self.table, rows)
         except UnbindableError as error:
-            failures += [(one.key, one.evaluated_us, error) for one in pending if one.key in error.keys]
+            failures += [(one.key, one.evaluated_us, error) for one in pending.found if one.key in error.keys]
             writer.put(self.table, [row for row in rows if row[0] not in error.keys])
-        return len(pending), failures
+        return failures
 
     def unpark(self, relationship: str) -> None:
         """Its events flow again."""

@@ -218,10 +218,11 @@ class Keeper:
 
     def _commit(self, start: int, end: int, recorded_us: int) -> None:
         while True:
+            changes = [folding.changes(self._tick_us) for folding in self._foldings]  # before others must wait for this commit
             try:
                 with self._writing():
-                    for folding in self._foldings:
-                        folding.write(self.writer, self._tick_us)
+                    for folding, changed in zip(self._foldings, changes, strict=True):
+                        folding.write(self.writer, changed)
                     for folding in self._foldings:
                         for relationship in sorted(folding.failed):
                             if relationship in self._corrected:
@@ -251,9 +252,10 @@ class Keeper:
         return self._known[folding.table.name].swept_us < max(1, folding.tick(self._tick_us))
 
     def _sweep(self, folding: Folding) -> int:
+        pending = folding.pending(self.writer, self._tick_us, SWEEP_ROWS)
+        found = len(pending.found)
         with self._writing():
-            found, failures = folding.publish_pending(self.writer, self._tick_us, SWEEP_ROWS)
-            for key, evaluated_us, error in failures:
+            for key, evaluated_us, error in folding.publish(self.writer, pending):
                 relationship = relationship_of(key)
                 if evaluated_us == 0:  # nothing of it was ever published: park at the first event after which it cannot be
                     self._park(folding, relationship, self._refold(folding, relationship, self.position))

@@ -422,7 +422,7 @@ def test_states_in_memory_are_bounded(house: House) -> None:
     folding = Folding(Table(chains()), cached_rows=10, deferred=False)
     writer = house.views.writer()
     folding.fold(writer, [recorded(one) for one in house.log.events])
-    folding.write(writer, 0)
+    folding.write(writer, folding.changes(0))
     folding.committed()
     writer.close()
     assert [state.last for state in folding.states.values()] == [f"e{number}" for number in range(491, 501)]
