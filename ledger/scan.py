@@ -3,20 +3,21 @@
 Reads rows as they stand and trusts none. A stretch may be scanned in a process of its own; ``merge`` joins neighbours.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from zlib import crc32
 
 import msgspec
 
 from ledger.plan import Row
-from ledger.proof.leaf import hash_row
-from ledger.proof.merkle import Frontier
+from ledger.proof.leaf import hash_named
+from ledger.proof.merkle import Frontier, ancestors
 from ledger.proof.text import HASH_BYTES
-from ledger.proof.tiles import WIDTH
+from ledger.proof.tiles import HEIGHT, WIDTH
 from ledger.recorder import LedgerRecorder
 from schemas.identity import identity
 
-PAGE_EVENTS = 32 * WIDTH  # about 4 MB
+PAGE_EVENTS = 8 * WIDTH  # about 1 MB: more would not stay in a processor's cache
 MISSING = bytes(HASH_BYTES)  # stands for the leaf of an event that is not there, so that those behind it keep their places
 WRONG_MAX = 100  # told of one stretch
 
@@ -76,33 +77,30 @@ def scan(recorder: LedgerRecorder, start: int, end: int, *, sizes: Collection[in
         told: is called with the events read, page by page.
     """
     found = Stretch(start)
-    hashes: list[bytes] = []  # of the group under way
+    marks = sorted(size for size in sizes if size % WIDTH)
+    rest: list[bytes] = []  # the leaves behind the last full group
     roots: list[bytes] = []
-    marks = {size for size in sizes if start < size <= end and size % WIDTH}
     at = start
     while at < end:
         rows = [row for row in recorder.rows(at, min(PAGE_EVENTS, end - at)) if row[0] <= end]
-        leaves = _leaves(found, rows, at, end)
-        _check_names(found, rows)
-        for leaf in leaves:
-            hashes.append(leaf)
-            at += 1
-            if at in marks:
-                found.marks[at] = b"".join(hashes)
-            if len(hashes) == WIDTH:
-                group(at // WIDTH - 1, b"".join(hashes))
-                roots.append(Frontier().extended(hashes).root())
-                hashes.clear()
+        first, hashes = at - len(rest), [*rest, *_filled(found, rows, _leaves(found, rows), at, end)]
+        at = first + len(hashes)
+        for size in marks[bisect_right(marks, first) : bisect_right(marks, at)]:
+            found.marks[size] = b"".join(hashes[size // WIDTH * WIDTH - first : size - first])
+        full = len(hashes) // WIDTH * WIDTH
+        for behind in range(0, full, WIDTH):
+            group((first + behind) // WIDTH, b"".join(hashes[behind : behind + WIDTH]))
+        roots += ancestors(hashes[:full], HEIGHT)
+        rest = hashes[full:]
         told(at - start)
-    if hashes:
-        group(at // WIDTH, b"".join(hashes))
-    found.count, found.groups, found.tail = at - start, b"".join(roots), b"".join(hashes)
+    if rest:
+        group(at // WIDTH, b"".join(rest))
+    found.count, found.groups, found.tail = at - start, b"".join(roots), b"".join(rest)
     return found
 
 
-def _leaves(found: Stretch, rows: Sequence[Row], at: int, end: int) -> Sequence[bytes]:
-    """The hashes of the leaves behind ``at``; what is missing is told, and filled."""
-    leaves = [hash_row(*row[:-1]) for row in rows]
+def _filled(found: Stretch, rows: Sequence[Row], leaves: list[bytes], at: int, end: int) -> list[bytes]:
+    """The hashes of all leaves behind ``at``, given those of ``rows``; what is missing is told, and filled."""
     last = rows[-1][0] if rows else end
     if [row[0] for row in rows] == list(range(at + 1, last + 1)):
         return leaves
@@ -113,10 +111,13 @@ def _leaves(found: Stretch, rows: Sequence[Row], at: int, end: int) -> Sequence[
     return [there.get(position, MISSING) for position in range(at + 1, last + 1)]
 
 
-def _check_names(found: Stretch, rows: Sequence[Row]) -> None:
-    """Versions follow each other, identities are those of the events, time never runs backwards."""
+def _leaves(found: Stretch, rows: Sequence[Row]) -> list[bytes]:
+    """The hashes of the rows; versions follow each other, identities are those of the events, time never runs backwards."""
     firsts, lasts, before_us, identities, versions = found.firsts, found.lasts, found.last_us, 0, 0
+    leaves = []
     for position, relationship, version, type_, recorded_us, event, stored in rows:
+        name = relationship.encode()
+        leaves.append(hash_named(position, name, version, type_.encode(), recorded_us, event))
         last = lasts.get(relationship)
         if last is None:
             firsts[relationship] = version
@@ -124,7 +125,7 @@ def _check_names(found: Stretch, rows: Sequence[Row]) -> None:
             found.tell(position, f"version {version} of {relationship} follows version {last}", "events of it were moved, or are missing")
         lasts[relationship] = version
         identities += crc32(stored, position)
-        versions += crc32(relationship.encode(), position * 31 + version)
+        versions += crc32(name, position * 31 + version)
         try:
             named = _decode(event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -140,6 +141,7 @@ def _check_names(found: Stretch, rows: Sequence[Row]) -> None:
     found.identities, found.versions = found.identities + identities, found.versions + versions
     if rows:
         found.first_us, found.last_us = found.first_us or rows[0][4], before_us
+    return leaves
 
 
 def merge(stretches: Sequence[Stretch]) -> Stretch:

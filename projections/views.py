@@ -13,7 +13,6 @@ import msgspec
 from projections.projection import Projection
 from projections.stores.interface import Holding, Lock, Page, Parked, Progress, Purpose, Store, ViewStatus, Writer
 from projections.stores.slices import EVERYTHING, Share
-from projections.stores.sqlite import SqliteStore
 from projections.tables import Table
 from schemas.errors import NotFoundError, StoreUnavailableError
 
@@ -71,6 +70,8 @@ class Views:
             StoreUnavailableError: they cannot be made or read.
         """
         if isinstance(place, Path):
+            from projections.stores.sqlite import SqliteStore  # noqa: PLC0415  # takes 0.3 s, which who reads no view need not wait
+
             return cls(SqliteStore(place))
         from projections.stores.postgres import PostgresStore  # noqa: PLC0415  # as in Ledger.open
 

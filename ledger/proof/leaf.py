@@ -60,9 +60,13 @@ def encode_leaf(stored: Stored) -> bytes:
 
 def hash_row(position: int, relationship: str, version: int, type_: str, recorded_us: int, event: bytes) -> bytes:  # noqa: PLR0917  # a row's
     """The hash of a record's leaf from the fields of ``Stored``: ``leaf_hash(encode_leaf(stored))`` in half the time, for every append."""
-    relationship_, type_bytes = relationship.encode(), type_.encode()
-    header = _pack_hashed(0, LEAF_FORMAT, position, version, recorded_us, len(relationship_), len(type_bytes))
-    return sha256(b"".join((header, relationship_, type_bytes, event))).digest()
+    return hash_named(position, relationship.encode(), version, type_.encode(), recorded_us, event)
+
+
+def hash_named(position: int, relationship: bytes, version: int, type_: bytes, recorded_us: int, event: bytes) -> bytes:  # noqa: PLR0917
+    """As ``hash_row``, from names in UTF-8."""
+    header = _pack_hashed(0, LEAF_FORMAT, position, version, recorded_us, len(relationship), len(type_))
+    return sha256(b"".join((header, relationship, type_, event))).digest()
 
 
 def decode_leaf(leaf: bytes) -> Stored:

@@ -29,6 +29,13 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def ancestors(level: list[bytes], height: int) -> list[bytes]:
+    """The nodes so much higher over the nodes of one level, whose number is a multiple of ``2 ** height``."""
+    for _ in range(height):
+        level = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=True)]
+    return level
+
+
 class Frontier(msgspec.Struct, frozen=True):
     """The tree of the first ``size`` leaves, as far as appending to it needs to know.
 
@@ -49,7 +56,7 @@ class Frontier(msgspec.Struct, frozen=True):
                 level.insert(0, left.pop())
             if len(level) & 1:
                 right.append(level.pop())
-            level = [sha256(b"\x01" + one + other).digest() for one, other in zip(level[::2], level[1::2], strict=True)]
+            level = ancestors(level, 1)
             height += 1
         return Frontier(self.size + added, (*left, *reversed(right)))
 

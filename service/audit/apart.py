@@ -1,9 +1,11 @@
 """Read the whole log again, in as many processes as pay: each scans a stretch, and what they found is joined."""
 
+import gc
 import itertools
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import msgspec
 from ledger.ledger import Ledger
 from ledger.proof.tiles import WIDTH
 from ledger.scan import Stretch, merge, scan
-from schemas.errors import LedgerError
+from schemas.errors import LedgerError, StoreUnavailableError
 from service.audit.tiles import Group
 from service.settings import Settings
 from service.stores import open_ledger
@@ -68,7 +70,7 @@ def _answers(parts: list[Part], told: Callable[[int], None]) -> list[tuple[Stret
             pipes[ours] = number
         while pipes:
             for ready in wait(list(pipes)):
-                answer: Any = ready.recv()  # type: ignore[union-attr, call-arg]  # wait knows more than pipes
+                answer: Any = _received(ready)
                 if isinstance(answer, LedgerError):
                     raise answer
                 if isinstance(answer, int):
@@ -84,10 +86,29 @@ def _answers(parts: list[Part], told: Callable[[int], None]) -> list[tuple[Stret
     return [found[number] for number in range(len(parts))]
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector: rows refer to nothing, and for their sake it would walk all that was imported, again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _received(ready: Any) -> Any:  # noqa: ANN401  # a pipe, but wait knows more; what came through it
+    try:
+        return ready.recv()
+    except EOFError:
+        raise StoreUnavailableError("a process that read the log was ended from outside: see whether memory ran out") from None
+
+
 def _scan_apart(answers: Connection, part: Part) -> None:
     """Send how far the scan is, then what it found."""
     try:
-        with open_ledger(part.settings, read_only=True) as ledger:
+        with uncollected(), open_ledger(part.settings, read_only=True) as ledger:
             answers.send(_scan(ledger, part, answers.send))
     except LedgerError as error:
         answers.send(error)

@@ -1,6 +1,7 @@
 """Tiles held against the hashes of the events: each byte of each file, and no file too many or too few."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -74,24 +75,22 @@ class TileCheck:
             yield Wrong(
                 None, f"{self.folder / 'kept.json'} does not say how far the tiles are", "it was altered, or they are another log's"
             )
+        widest: dict[tuple[int, int], int] = {}
+        wrong = []
+        for name, size in _files(self.folder):
+            try:
+                tile = parse_path(name)
+            except MalformedError:
+                wrong.append(Wrong(None, f"{name} is no tile", "somebody put it there"))
+            else:
+                widest[tile.level, tile.index] = max(tile.width, widest.get((tile.level, tile.index), 0))
+                wrong += self._file(name, tile, size)
         for tile in tiles_of(self._size):
-            if not any(_width(path) >= tile.width for path, _ in _kept(self.folder, Tile(tile.level, tile.index))):
+            if widest.get((tile.level, tile.index), 0) < tile.width:
                 yield Wrong(None, f"{tile.path} is missing", "the tile was removed; remove the folder, and the tiles are made anew")
-        for path in sorted((self.folder / "tile").rglob("*")):
-            if path.is_file() and not path.name.endswith(".new"):  # what a kill left of a file on its way
-                yield from self._file(path)
+        yield from wrong
 
-    def _file(self, path: Path) -> Iterator[Wrong]:
-        name = path.relative_to(self.folder).as_posix()
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:  # a full one took its place just now
-            return
-        try:
-            tile = parse_path(name)
-        except MalformedError:
-            yield Wrong(None, f"{name} is no tile", "somebody put it there")
-            return
+    def _file(self, name: str, tile: Tile, size: int) -> Iterator[Wrong]:
         end = (tile.index * WIDTH + tile.width) << HEIGHT * max(tile.level, 0)
         if tile.level < 0 or end > self._head:
             yield Wrong(None, f"{name} is of events that the log does not have", "its end was removed, or somebody put the tile there")
@@ -99,27 +98,30 @@ class TileCheck:
             yield Wrong(None, f"{name} has {size} bytes, not {tile.width * HASH_BYTES}", "the tile was altered")
 
 
+def _files(folder: Path) -> Iterator[tuple[str, int]]:
+    """Every file of tiles in ``folder``, by its path there, and its bytes; but what a kill left of a file on its way."""
+    for within, folders, names in os.walk(folder / "tile"):
+        folders.sort()
+        place = Path(within).relative_to(folder).as_posix()
+        for name in sorted(names):
+            if not name.endswith(".new"):
+                with contextlib.suppress(FileNotFoundError):  # a full one took its place just now
+                    yield f"{place}/{name}", os.stat(f"{within}/{name}").st_size  # noqa: PTH116  # a path a file takes as long again
+
+
 def _kept(folder: Path, tile: Tile) -> Iterator[tuple[Path, bytes]]:
     """The files of a tile and what they hold: the full one, and every partial one."""
     full = folder / tile.path
     partial = full.with_name(f"{full.name}.p")
     for path in (full, *(partial.iterdir() if partial.is_dir() else ())):
-        with contextlib.suppress(FileNotFoundError):  # a full one took its place just now, or there is none
-            if not path.is_dir():
-                yield path, path.read_bytes()
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # a full one took its place just now, or there is none
+            yield path, path.read_bytes()
 
 
 def _agree(hashes: bytes, content: bytes) -> bool:
     """Whether a tile holds the first of ``hashes``, or those and newer ones; whether it should be so long, its name tells."""
     both = min(len(hashes), len(content))
     return hashes[:both] == content[:both] and len(content) % HASH_BYTES == 0
-
-
-def _width(path: Path) -> int:
-    """How many hashes the name of a tile's file says."""
-    if not path.parent.name.endswith(".p"):
-        return WIDTH
-    return int(path.name) if path.name.isdigit() else 0
 
 
 def _none(tile: Tile) -> bytes:

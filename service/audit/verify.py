@@ -1,7 +1,7 @@
 """Verify the ledger: every event read and hashed again, and held against all that remembers what it was.
 
-Those are the tree in its head, every checkpoint seen so far, and the tiles; then dead letters, offsets and keys, and the views against a
-replay. What is wrong is named with its position and what it means. Nothing is mended.
+Those are the tree in its head, every checkpoint seen so far, and the tiles; then dead letters, offsets and keys. What is wrong is named
+with its position and what it means. Nothing is mended. Views are compared in ``compared.py``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,18 +14,12 @@ from ledger.ledger import Ledger
 from ledger.proof.merkle import Frontier
 from ledger.proof.text import encode_base64
 from ledger.scan import Stretch, Wrong, trees
-from projections.policies import Policies
-from projections.rebuild import Rebuilt, rebuild
-from projections.registry import projections
-from projections.views import Views
 from schemas.errors import LedgerError, StoreUnavailableError
-from service.audit.apart import Part, Told, read_log
+from service.audit.apart import Part, Told, read_log, uncollected
 from service.audit.checkpoints import Checkpoints
 from service.audit.remains import letters_and_offsets, private_keys
 from service.audit.seen import Seen, seen_checkpoints
 from service.audit.tiles import TileCheck
-from service.clock import now_us
-from service.reading import standing
 from service.settings import Settings
 
 RESTORE = "stop all that write, keep the store as it is, for it is evidence, and restore a backup that verifies"
@@ -57,7 +51,7 @@ def _verify(settings: Settings, checkpoints: Checkpoints, given: Sequence[Path],
     size = ledger.head().position
     seen = seen_checkpoints(settings, checkpoints, given)
     sizes = frozenset(one.size for one in seen.checkpoints if one.size <= size)
-    with ThreadPoolExecutor(1) as beside:  # what the database does itself, while other processes hash
+    with uncollected(), ThreadPoolExecutor(1) as beside:  # what the database does itself, while other processes hash
         apart = beside.submit(_beside, checkpoints)
         whole, groups = read_log(ledger, Part(settings, 0, size, sizes, checkpoints.tiles.folder), told)
         sums, others = apart.result()
@@ -73,29 +67,6 @@ def _verify(settings: Settings, checkpoints: Checkpoints, given: Sequence[Path],
     ]
     problems.sort(key=lambda wrong: (wrong.position is None, wrong.position))
     return Report(not problems, size, encode_base64(found[size].root()), problems)
-
-
-def compare_views(ledger: Ledger, views: Views) -> list[Wrong]:
-    """What is wrong with the views: each folded again beside from the whole log, compared, and left as it is.
-
-    Raises:
-        RebuildUnderWayError: a rebuild is under way.
-    """
-    policies = Policies(ledger)
-    kept = projections(standing(views, policies) or policies.in_force)
-    progress = views.progress()
-    names = [one.name for one in kept if (at := progress.get(one.name)) is not None and at.shows(one)]
-    return [wrong for one in rebuild(ledger, views, kept, names=names, clock=now_us, swap=False) for wrong in _differing(one)]
-
-
-def _differing(rebuilt: Rebuilt) -> Iterator[Wrong]:
-    means = f"somebody wrote to the view: `rledger rebuild {rebuilt.name}` makes it anew"
-    if rebuilt.comparison is None:
-        yield Wrong(None, f"the view {rebuilt.name} cannot be compared: its table or columns of it are gone", means)
-    elif not rebuilt.comparison.equal:
-        for one in rebuilt.comparison.differences:
-            how = {"changed": f"differs in {', '.join(one.columns)}", "added": "is missing", "removed": "should not be there"}[one.what]
-            yield Wrong(None, f"the view {rebuilt.name}: {one.key} {how}", means)
 
 
 def _beside(checkpoints: Checkpoints) -> tuple[tuple[int, int] | None, list[Wrong]]:

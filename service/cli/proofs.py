@@ -155,9 +155,11 @@ def _verified(settings: Settings, given: Sequence[Path], *, views: bool) -> veri
         with output.progress("reading") as told:
             report = verification.verify(settings, checkpoints, given, told)
         if views and report.ok and report.size:
+            from service.audit.compared import compare_views  # noqa: PLC0415  # takes half a second, which --no-views need not wait
+
             notice("folding the views again ...")
             with closing(open_views(settings)) as kept:
-                report.problems = verification.compare_views(ledger, kept)
+                report.problems = compare_views(ledger, kept)
             report.ok = not report.problems
     return report
 
