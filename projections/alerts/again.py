@@ -5,14 +5,15 @@ log((1 - poor) / (1 - accepted)) for a success, never below 0, and raises the al
 row, or more among successes. It closes when successes have brought the sum back to 0.
 """
 
+from collections.abc import Callable
 from math import log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from projections.alerts import terms
 from projections.alerts.alert import AlertKind, Book, Severity, Stream, on
 from projections.alerts.book import EVIDENCE_KEPT, Cause, raise_, settle
 from projections.scoring.policy import AlertsPolicy, Policy
-from schemas.catalogue import Delivery, Information, Inspection, Payment, Quote, RequestAnswered
+from schemas.catalogue import Data, Delivery, Information, Inspection, Payment, Quote, RequestAnswered
 from schemas.touchpoint import Recorded, microseconds
 
 HOUR_US = 3_600_000_000
@@ -25,6 +26,9 @@ class Told(NamedTuple):
     cause: str
     failed: bool
     words: str
+
+
+Teller = Callable[[Any, AlertsPolicy], list[Told]]
 
 
 def delivery(data: Delivery, _: AlertsPolicy) -> list[Told]:
@@ -78,6 +82,12 @@ def information(data: Information, _: AlertsPolicy) -> list[Told]:
     if data.accuracy not in ("confirmed", "refuted"):
         return []
     return [Told("wrong_again", "information", data.accuracy == "refuted", "their information is wrong")]
+
+
+def heard(tell: Teller, book: Book, event: Recorded, data: Data, policy: Policy) -> None:
+    """Count all that a touchpoint says."""
+    for told in tell(data, policy.alerts):
+        count(book, event, told, policy)
 
 
 def count(book: Book, event: Recorded, told: Told, policy: Policy) -> None:

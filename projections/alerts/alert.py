@@ -1,5 +1,6 @@
 """The shapes of alerts: what is watched, what was raised, what is remembered of a relationship. Moments are microseconds UTC."""
 
+from functools import lru_cache
 from typing import Literal, get_args
 
 import msgspec
@@ -31,6 +32,8 @@ Severity = Literal["low", "medium", "high"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 AlertState = Literal["open", "acknowledged", "snoozed", "resolved", "closed", "lapsed"]
 STATES: tuple[AlertState, ...] = get_args(AlertState)
+DAY_US = 86_400_000_000
+NEVER_US = 2**62  # after every moment there is
 ID_DIGITS = 10  # hexadecimal: a million alerts share one with a chance of a half
 
 
@@ -125,7 +128,8 @@ class Book(msgspec.Struct, array_like=True, gc=False):
     """All that is remembered of one relationship.
 
     watches: by part. alerts: by cause, those whose cause still stands, resolved by somebody or not. past: the newest ended ones.
-    next_us, next_late_us: when the first of the watches is due, of those known in time and of the others. seen_us: the newest event.
+    next_us, next_late_us: when the first of the watches is due, of those known in time and of the others. lapse_us: no alert lapses before.
+    seen_us: the newest event.
     ended: complaints, promises and contracts that are over, the newest, for what arrives in another order. streams: sums of failures.
     good, bad: usual evidence for and against. notices: by contract, days of notice and whether it goes on by itself. promisers: who gave
     each promise that is open. sole: categories nobody else is qualified for. reputation: the company's newest levels (``handling.py``).
@@ -135,8 +139,9 @@ class Book(msgspec.Struct, array_like=True, gc=False):
     watches: dict[str, Watch] = {}
     alerts: dict[str, Alert] = {}
     past: list[Alert] = []
-    next_us: int | None = None
-    next_late_us: int | None = None
+    next_us: int = NEVER_US
+    next_late_us: int = NEVER_US
+    lapse_us: int = NEVER_US
     seen_us: int = 0
     ended: dict[str, int] = {}
     streams: dict[str, Stream] = {}
@@ -152,9 +157,15 @@ class Book(msgspec.Struct, array_like=True, gc=False):
 
 def on(at_us: int) -> str:
     """The UTC day of a moment, as texts tell it."""
-    return iso(at_us)[:10]
+    return _day(at_us // DAY_US)
+
+
+@lru_cache(maxsize=1024)
+def _day(day: int) -> str:
+    """Remembered: texts name few days, many times."""
+    return iso(day * DAY_US)[:10]
 
 
 def alert_id(relationship: str, cause: str, opened_us: int) -> str:
     """The same for the same cause opened on the same day, whoever replays it."""
-    return identity(relationship, f"{cause}@{opened_us // 86_400_000_000}").hex()[:ID_DIGITS]
+    return identity(relationship, f"{cause}@{opened_us // DAY_US}").hex()[:ID_DIGITS]

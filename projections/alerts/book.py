@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from projections.alerts.alert import Alert, AlertKind, Book, Part, Severity, Watch, alert_id
+from projections.alerts.alert import NEVER_US, Alert, AlertKind, Book, Part, Severity, Watch, alert_id
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import AlertsPolicy
 from schemas.touchpoint import Recorded
@@ -45,19 +45,18 @@ def watch(book: Book, policy: AlertsPolicy, event: Recorded, cause: Cause, due_u
     due_us = -(-due_us // DAY_US) * DAY_US
     late = event.recorded_us - due_us > policy.historical_us
     part = cause.part or cause.name
-    replaced = part in book.watches
+    unwatch(book, part)
     book.watches[part] = new = Watch(cause.kind, cause.name, due_us, late, cause.severity, cause.text, event.position)
-    if replaced:
-        _next(book)
-    else:
-        _expect(book, new)
+    _expect(book, new)
 
 
 def settle(book: Book, policy: AlertsPolicy, part: str, at_us: int, why: str) -> None:
     """A part is over: its watch ends, and so does its alert when it was the last. One raised as history that never was true is gone."""
     unwatch(book, part)
-    alert = next((one for one in book.alerts.values() if part in one.parts), None)
-    if alert is None:
+    for alert in book.alerts.values():
+        if part in alert.parts:
+            break
+    else:
         return
     if len(alert.parts) > 1:
         alert.parts = {name: one for name, one in alert.parts.items() if name != part}
@@ -70,7 +69,8 @@ def settle(book: Book, policy: AlertsPolicy, part: str, at_us: int, why: str) ->
 
 def unwatch(book: Book, part: str) -> None:
     """What a watch waits for has come another way."""
-    if book.watches.pop(part, None) is not None:
+    gone = book.watches.pop(part, None)
+    if gone is not None and gone.due_us in (book.next_us, book.next_late_us):  # it may have been the first
         _next(book)
 
 
@@ -84,14 +84,14 @@ def pass_time(book: Book, policy: AlertsPolicy, recorded_us: int, occurred_us: i
     seen_us = book.seen_us
     if occurred_us > seen_us:
         seen_us = book.seen_us = occurred_us
-    if (book.next_us is not None and book.next_us <= recorded_us) or (book.next_late_us is not None and book.next_late_us <= seen_us):
+    if book.next_us <= recorded_us or book.next_late_us <= seen_us:
         due = [item for item in book.watches.items() if item[1].due_us <= (seen_us if item[1].late else recorded_us)]
         for part, one in sorted(due, key=lambda item: (item[1].due_us, item[0])):
             del book.watches[part]
             _lapse(book, policy, one.due_us)
             _open(book, policy, Cause(one.kind, one.cause, one.severity, one.text, part), one.due_us, [one.position], historical=one.late)
         _next(book)
-    if book.alerts:
+    if book.lapse_us <= seen_us:
         _lapse(book, policy, seen_us)
 
 
@@ -115,9 +115,11 @@ def remember(ended: dict[str, int], key: str, at_us: int) -> None:
 
 def _lapse(book: Book, policy: AlertsPolicy, until_us: int) -> None:
     """End what nothing confirmed for so long that it is no longer news."""
-    before_us = until_us - policy.lapse_us
-    for alert in [one for one in book.alerts.values() if one.last_us <= before_us and not one.lasts]:
-        _end(book, policy, alert, alert.last_us + policy.lapse_us, "lapsed")
+    may = [(one.last_us + policy.lapse_us, one) for one in book.alerts.values() if not one.lasts]
+    for lapse_us, alert in may:
+        if lapse_us <= until_us:
+            _end(book, policy, alert, lapse_us, "lapsed")
+    book.lapse_us = min((lapse_us for lapse_us, _ in may if lapse_us > until_us), default=NEVER_US)
 
 
 def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: Sequence[int], *, historical: bool) -> None:
@@ -131,12 +133,16 @@ def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: 
         parts = {part: Part(cause.severity, cause.text)}
         found = Alert(name, cause.kind, cause.name, cause.severity, cause.text, positions, at_us, at_us, historical, lasts, parts)
         book.alerts[cause.name] = found
+        if not lasts:
+            book.lapse_us = min(at_us + policy.lapse_us, book.lapse_us)
         return
     found.last_us = max(found.last_us, at_us)
     found.historical = found.historical and historical
     found.severity = max(found.severity, cause.severity, key=GRAVITY.__getitem__)
     found.evidence = sorted({*found.evidence, *evidence})[-EVIDENCE_KEPT:]
-    found.parts = dict([*found.parts.items(), (part, Part(cause.severity, cause.text))][-PARTS_KEPT:])
+    found.parts = {**found.parts, part: Part(cause.severity, cause.text)}
+    if len(found.parts) > PARTS_KEPT:
+        del found.parts[next(iter(found.parts))]
     found.text = _text(found)
 
 
@@ -155,7 +161,7 @@ def _end(book: Book, policy: AlertsPolicy, alert: Alert, at_us: int, how: str) -
 
 def _next(book: Book) -> None:
     """Find the first of the watches anew."""
-    book.next_us = book.next_late_us = None
+    book.next_us = book.next_late_us = NEVER_US
     for one in book.watches.values():
         _expect(book, one)
 
@@ -163,7 +169,6 @@ def _next(book: Book) -> None:
 def _expect(book: Book, one: Watch) -> None:
     """Note when a watch is due, where it is the first."""
     if one.late:
-        if book.next_late_us is None or one.due_us < book.next_late_us:
-            book.next_late_us = one.due_us
-    elif book.next_us is None or one.due_us < book.next_us:
-        book.next_us = one.due_us
+        book.next_late_us = min(one.due_us, book.next_late_us)
+    else:
+        book.next_us = min(one.due_us, book.next_us)

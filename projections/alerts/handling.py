@@ -72,7 +72,7 @@ def reputation_noted(book: Book, event: Recorded, data: ReputationNoted, policy:
         settle(book, rule, REPUTATION, event.occurred_us, "back again")
 
 
-def unknown(book: Book, event: Recorded, policy: Policy) -> None:
+def unknown(book: Book, event: Recorded, _: None, policy: Policy) -> None:
     """A type this version does not know: kept, but nothing is made of it."""
     text = f"touchpoints of type {event.type} are kept, but this version makes nothing of them"
     raise_(book, policy.alerts, event, Cause("data_quality", "type", "low", text, f"type:{event.type[:120]}"))

@@ -30,6 +30,7 @@ MOODS = 4.0  # answers that the peers' mood is worth
 SURE = 0.5  # standard errors by which gaps are taken to be longer
 AMOUNT_STEP = -2.0, 2.5  # of the sum at one purchase, at least and at most: none decides alone
 MOOD_STEP = -1.0, 1.5  # at one word: anger alone is no silence
+NOTHING = Usual()
 
 
 def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
@@ -39,20 +40,22 @@ def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
     if own.last_day is not None and day <= own.last_day:
         return  # several on a day are one occasion, and one that arrives late changes little
     gap = 0.0 if own.last_day is None else float(day - own.last_day)
-    told = own.usual.gaps >= rule.rhythm_min
+    amount = log(paid) if (paid := float(data.amount.amount)) > 0.0 else None
+    if amount is not None and data.amount.currency != own.currency:  # another currency starts anew
+        own.currency = data.amount.currency
+        for one in (own.usual, own.since):
+            one.amounts = one.mean = one.squares = 0.0
+    was, told = own.height, own.usual.gaps >= rule.rhythm_min
     if told:
         own.height = 0.0 if _raised(book) else max(0.0, own.height + gap * _rate(own) * _slower(rule) - log(rule.silence_slower))
+        if amount is not None:
+            _hear(own, _smaller(own, amount, rule), AMOUNT_STEP, rule)
+    new = own.usual if was == own.height == 0.0 else own.since  # usual at once, as nearly always
     if gap:
-        own.since.gaps, own.since.days = own.since.gaps + 1.0, own.since.days + gap
+        new.gaps, new.days = new.gaps + 1.0, new.days + gap
+    if amount is not None:
+        _add(new, amount)
     own.last_day = day
-    amount, currency = float(data.amount.amount), data.amount.currency
-    if amount > 0.0:
-        if currency != own.currency:  # another currency starts anew
-            own.currency = currency
-            for one in (own.usual, own.since):
-                one.amounts = one.mean = one.squares = 0.0
-        _hear(own, _smaller(own, log(amount), rule) if told else 0.0, AMOUNT_STEP, rule)
-        _add(own.since, log(amount))
     _judge(book, event, rule, told=told)
 
 
@@ -80,7 +83,7 @@ def left(book: Book, event: Recorded, _: Closed, policy: Policy) -> None:
 def _judge(book: Book, event: Recorded, rule: AlertsPolicy, *, told: bool) -> None:
     """Raise, settle or wait, after the sum has moved; what came since is usual where the sum is 0."""
     own = book.rhythm
-    if own.height == 0.0:
+    if own.height == 0.0 and own.since != NOTHING:
         _merge(own.usual, own.since)
         own.since = Usual()
     if not told and own.usual.gaps < rule.rhythm_min:

@@ -15,7 +15,7 @@ from projections.alerts.book import EVIDENCE_KEPT, Cause, raise_, settle
 from projections.scoring.evidence import Evidence
 from projections.scoring.models import Model, Source
 from projections.scoring.policy import Policy
-from schemas.catalogue import By, Complaint, PromiseSettled
+from schemas.catalogue import By, Complaint, Data, PromiseSettled
 from schemas.touchpoint import Recorded
 
 STREAM = "quality"
@@ -33,11 +33,11 @@ def sources(model: Model) -> Mapping[type, tuple[Source, ...]]:
     return {**simple, Complaint: (complaint,), PromiseSettled: (_promise,)}
 
 
-def heard(book: Book, event: Recorded, sources: tuple[Source, ...], policy: Policy) -> None:
+def heard(sources: tuple[Source, ...], book: Book, event: Recorded, data: Data, policy: Policy) -> None:
     """Add what one touchpoint says."""
     good = bad = 0.0
     for source in sources:
-        found = source(event.data, policy)
+        found = source(data, policy)
         if found is not None:
             good, bad = good + found.plus, bad + found.minus
     if good or bad:

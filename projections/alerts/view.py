@@ -68,13 +68,13 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=4,
+        version=5,
         policy=policy.digest,
         row=Row,
         state=Book,
         key=_key,
         takes=TYPES,
-        fold=partial(_fold, policy, {kind: turning.sources(model) for kind, model in models(policy).items()}),
+        fold=partial(_fold, policy, {kind: _handlers(turning.sources(model)) for kind, model in models(policy).items()}),
         publish=partial(_publish, policy),
         ticks=True,  # silence, overdue and ending come with the close of a day
         index=("open", "undelivered"),
@@ -109,8 +109,9 @@ HANDLERS: dict[type, Handler] = {
     c.AlertDelivered: handling.delivered,
     c.ExitProposed: handling.exit_proposed,
     c.ReputationNoted: handling.reputation_noted,
+    type(None): handling.unknown,
 }
-AGAIN: dict[type, Callable[[Any, Any], list[again.Told]]] = {
+AGAIN: dict[type, again.Teller] = {
     c.Delivery: again.goods,
     c.Inspection: again.defects,
     c.Payment: again.payment,
@@ -118,8 +119,7 @@ AGAIN: dict[type, Callable[[Any, Any], list[again.Told]]] = {
     c.Quote: again.quote,
     c.Information: again.information,
 }
-TYPES = frozenset({*HANDLERS, *AGAIN, c.Return, c.InvoiceDisputed, c.ContractBreached, c.Incident, type(None)})
-NOTHING: Mapping[type, tuple[Source, ...]] = {}
+TYPES = frozenset({*HANDLERS, *AGAIN, c.Return, c.InvoiceDisputed, c.ContractBreached, c.Incident})
 OF_THE_LEDGER = frozenset({c.ReputationNoted})
 
 
@@ -130,22 +130,27 @@ def _key(event: Recorded) -> str | None:
     return event.relationship
 
 
-def _fold(policy: Policy, by_kind: Mapping[str, Mapping[type, tuple[Source, ...]]], book: Book | None, event: Recorded) -> Book:
+def _handlers(sources: Mapping[type, tuple[Source, ...]]) -> dict[type, tuple[Handler, ...]]:
+    """All that is made of touchpoints of each type. ``sources``: what turns quality, in this kind of relationship."""
+    found: dict[type, tuple[Handler, ...]] = {}
+    for type_ in TYPES:
+        first = HANDLERS.get(type_) or (partial(again.heard, AGAIN[type_]) if type_ in AGAIN else None)
+        then = partial(turning.heard, sources[type_]) if sources.get(type_) else None
+        found[type_] = tuple(one for one in (first, then) if one is not None)
+    return found
+
+
+OTHERS = _handlers({})
+"""Of what is no relationship: the ledger's own subject."""
+
+
+def _fold(policy: Policy, by_kind: Mapping[str, Mapping[type, tuple[Handler, ...]]], book: Book | None, event: Recorded) -> Book:
     if book is None:
         book = Book(event.relationship)
     pass_time(book, policy.alerts, event.recorded_us, event.occurred_us)
     data = event.data
-    type_ = type(data)
-    if (handler := HANDLERS.get(type_)) is not None:
-        handler(book, event, data, policy)
-    elif (told := AGAIN.get(type_)) is not None:
-        for one in told(data, policy.alerts):
-            again.count(book, event, one, policy)
-    elif data is None:
-        handling.unknown(book, event, policy)
-    sources = by_kind.get(event.relationship.partition("/")[0], NOTHING).get(type_)
-    if sources:
-        turning.heard(book, event, sources, policy)
+    for handle in by_kind.get(book.relationship.partition("/")[0], OTHERS)[type(data)]:
+        handle(book, event, data, policy)
     return book
 
 

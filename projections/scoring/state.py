@@ -81,7 +81,8 @@ def empty(relationship: str, model: Model) -> State:
 
 def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
     """``state`` changed by ``event``. ``known_us``: no moment before it will be asked for but those ``trend_days`` back."""
-    at = event.occurred_us
+    at, data = event.occurred_us, event.data
+    type_ = type(data)
     state.first_us = at if state.events == 0 else min(at, state.first_us)
     state.last_us = max(at, state.last_us)
     state.events += 1
@@ -89,22 +90,20 @@ def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
     if len(state.recent) > RECENT_MAX:
         state.recent = {key: sum_ for key, sum_ in state.recent.items() if key >> SLOT_BITS >= recent_from}
 
-    data = event.data
-    _serve(state, model.hours.get(type(data)), at, model)
-    sources = model.simple.get(type(data))
-    if sources is not None:
+    _serve(state, model.hours.get(type_), at, model)
+    if (sources := model.simple.get(type_)) is not None:
         for number, half_life, source in sources:
             evidence = source(data, model.policy)
             if evidence is not None:
                 _add_evidence(state, number, evidence, kept(at, half_life), _recent(at, recent_from))
-    elif (case_type := model.cases.get(type(data))) is not None:
+    elif (case_type := model.cases.get(type_)) is not None:
         if not book.tell(state.cases, state.settled, case_type, event, model.policy):
             state.unused += 1
         elif len(state.cases) > model.policy.model.cases_kept:
             _settle(state, model, recent_from)
     elif not _remember(state, event, model, recent_from):
         state.unused += 1
-    if type(data) is Closed:
+    if type_ is Closed:
         _close(state, mark(event))
     return state
 
