@@ -2,41 +2,35 @@
 
 One connection writes, in ``BEGIN IMMEDIATE`` transactions made durable by ``synchronous=FULL``; other processes may write to the
 same file in turn. Readers have connections of their own and never wait for the writer. All SQL of the SQLite store is here, in
-``sqlite_schema.py``, ``sqlite_connections.py``, ``sqlite_besides.py``, ``sqlite_copies.py`` and ``sqlite_keys.py``.
+``sqlite_append.py``, ``sqlite_besides.py``, ``sqlite_connections.py``, ``sqlite_copies.py``, ``sqlite_keys.py`` and ``sqlite_schema.py``.
 """
 
 import contextlib
-import functools
 import itertools
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-import msgspec
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
 
-from ledger import letters, sealing, sqlite_besides, sqlite_copies, sqlite_keys
+from ledger import letters, sqlite_besides, sqlite_copies, sqlite_keys
+from ledger import sqlite_append as append
 from ledger import sqlite_connections as connections
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
 from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
-from ledger.plan import Known, Outcome, Plan, Request, Row, plan, sealing_for
+from ledger.plan import Outcome, Plan, Request, Row, plan
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
 from ledger.sqlite_connections import make_file, set_up, told, waiting_for_others
 from ledger.vault import KeptKey, Vault
-from schemas.errors import SettingsError, StoreNewerError, StoreOlderError
+from schemas.errors import ImmutableError, SettingsError, StoreNewerError, StoreOlderError
 from schemas.touchpoint import Stored
 
 POLL_MIN_S, POLL_MAX_S = 0.001, 0.010  # how often a waiting reader looks for what other processes wrote
-LOOKUP_SIZES = (1, 8, 64, 512)  # keys a lookup; few sizes, so that each statement is prepared once
-INSERT_SIZES = (256, 64, 16, 4, 1)  # events an INSERT; likewise
-
-_versions = msgspec.json.Decoder(dict[str, int | None])
 
 
 class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
@@ -63,6 +57,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         self._writing = threading.Lock()
         super().__init__(SQLiteDatastore(self._uri, originator_id_type="text"))
         self._writer: sqlite3.Connection | None = None
+        self._newest, self._supposing = append.Newest(), True
         if read_only:
             found = self._found() if path.exists() else 0
             if not found:
@@ -77,13 +72,32 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     # Writing
 
     def record(self, requests: Sequence[Request]) -> list[Outcome]:
-        with self._changing() as writer:
-            made = plan(requests, self._known(writer, requests), self._vault, now_us=self._clock())
-            _write(writer, made)
+        made = None
+        while made is None:
+            made = self._attempt(requests, supposing=self._supposing)
         if made.rows:
             with self._grown:
                 self._grown.notify_all()
         return made.outcomes
+
+    def _attempt(self, requests: Sequence[Request], *, supposing: bool) -> Plan | None:
+        """Carry out ``requests`` in one commit. None: what was supposed is wrong, or may be, and nothing was kept; suppose no more."""
+        try:
+            with self._changing() as writer:
+                known = append.look_up(writer, requests, self._newest, supposing=supposing)
+                made = plan(requests, known, self._vault, now_us=self._clock())
+                # Where one identity came again, the next append looks for more; where none did, it supposes again.
+                self._supposing = len(made.rows) == sum(len(request.touchpoints) for request in requests)
+                if supposing and not self._supposing:
+                    return None
+                append.write(writer, made)
+        except ImmutableError:
+            if not supposing:
+                raise
+            self._supposing = False
+            return None
+        self._newest.left(known.position)
+        return made
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
         with self._changing() as writer:
@@ -96,7 +110,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     def load(self, rows: Sequence[Row], tree: Frontier) -> None:
         with self._changing() as writer:
             sqlite_copies.expect_end(writer, rows[0][0] - 1)
-            _write(writer, Plan(rows[-1][4], tree, list(rows)))
+            append.write(writer, Plan(rows[-1][4], tree, list(rows)))
 
     def put_besides(self, rows: Iterable[Beside]) -> None:
         with self._changing() as writer:
@@ -125,11 +139,11 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
 
     def keys(self, numbers: Collection[int]) -> list[KeptKey]:
         with self._reading() as reader:
-            return _keys(reader, sqlite_keys.NUMBERED, list(numbers))
+            return append.keys(reader, sqlite_keys.NUMBERED, list(numbers))
 
     def key_of(self, relationship: str) -> KeptKey | None:
         with self._reading() as reader:
-            return next(iter(_keys(reader, sqlite_keys.OF, [relationship])), None)
+            return next(iter(append.keys(reader, sqlite_keys.OF, [relationship])), None)
 
     def besides(self, take: Take) -> Tree:
         with self._reading() as reader:
@@ -172,7 +186,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
 
     def next_offsets(self, streams: Sequence[str]) -> dict[str, int]:
         with self._reading() as reader:
-            return dict(_lookup(reader, _OFFSETS, streams))
+            return dict(append.lookup(reader, append.OFFSETS, streams))
 
     def streams(self, prefix: str) -> dict[str, int]:
         with self._reading() as reader:
@@ -323,78 +337,3 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             yield
         except sqlite3.Error as error:
             raise told(self.path, error) or error from error
-
-    def _known(self, writer: sqlite3.Connection, requests: Sequence[Request]) -> Known:
-        identities = [identity for request in requests for identity in request.identities]
-        relationships = {touchpoint.subject for request in requests for touchpoint in request.touchpoints}
-        streams = {delivered.stream for request in requests for delivered in request.delivered}
-        numbers = [request.replays for request in requests if request.replays is not None]
-        versions = _lookup(writer, _VERSIONS, list(relationships))
-        position, recorded_us, frontier = writer.execute("SELECT position, recorded_us, frontier FROM ledger_head").fetchone()
-        firsts = {identity: (first, event) for identity, first, event in _lookup(writer, _FIRSTS, identities)}
-        sealed_for = sealing_for(requests)
-        asked = {number for _, event in firsts.values() for number in sealing.numbers(event)}
-        return Known(
-            position,
-            recorded_us,
-            Frontier.decode(frontier),
-            firsts,
-            {relationship: version or 0 for (part,) in versions for relationship, version in _versions.decode(part).items()},
-            dict(_lookup(writer, _OFFSETS, list(streams))),
-            dict(_lookup(writer, _REPLAYED, numbers)),
-            {kept.relationship: kept for kept in _keys(writer, sqlite_keys.OF, sealed_for)},
-            {kept.number: kept for kept in _keys(writer, sqlite_keys.NUMBERED, list(asked))},
-            sqlite_keys.last(writer) if sealed_for else 0,
-            *(found for (found,) in writer.execute(_OFFSETS_SUM) if streams),
-        )
-
-
-# Python gives other threads their turn at every row that SQLite returns or inserts, and may then wait 5 ms for its own: many versions
-# come in one row, and many events go in one statement.
-_FIRSTS = "SELECT identity, rowid, state FROM stored_events WHERE identity IN ({keys})"
-_VERSIONS = """
-    SELECT json_group_object(column1, (SELECT max(originator_version) FROM stored_events WHERE originator_id = column1))
-    FROM (VALUES {rows})
-"""
-_INSERT = """
-    INSERT OR ROLLBACK INTO stored_events (rowid, originator_id, originator_version, topic, recorded_us, state, identity)
-    VALUES {events}
-"""
-_OFFSETS = "SELECT application_name, notification_id FROM tracking WHERE application_name IN ({keys})"
-_OFFSETS_SUM = "SELECT sum FROM ledger_sums WHERE name = 'tracking'"
-_REPLAYED = "SELECT number, replayed_position FROM dead_letters WHERE number IN ({keys})"
-
-
-@functools.cache
-def _statement(template: str, size: int) -> str:
-    return template.format(keys=",".join(["?"] * size), rows=",".join(["(?)"] * size), events=",".join(["(?,?,?,?,?,?,?)"] * size))
-
-
-def _lookup(connection: sqlite3.Connection, template: str, keys: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    """Rows of ``template`` for ``keys``, in chunks of ``LOOKUP_SIZES`` filled up by repeating the last key."""
-    largest = LOOKUP_SIZES[-1]
-    for start in range(0, len(keys), largest):
-        chunk = list(keys[start : start + largest])
-        size = next(size for size in LOOKUP_SIZES if size >= len(chunk))
-        chunk.extend([chunk[-1]] * (size - len(chunk)))
-        yield from connection.execute(_statement(template, size), chunk)
-
-
-def _keys(connection: sqlite3.Connection, template: str, wanted: Sequence[Any]) -> list[KeptKey]:
-    return list({row[0]: KeptKey(*row) for row in _lookup(connection, template, wanted)}.values())
-
-
-def _write(writer: sqlite3.Connection, made: Plan) -> None:
-    if made.rows:
-        # First the head: events are accepted only at positions it has reserved.
-        head = (made.rows[-1][0], made.recorded_us, made.tree.encode(), made.tree.root())
-        writer.execute("UPDATE ledger_head SET position = ?, recorded_us = ?, frontier = ?, root = ?", head)
-        done = 0
-        for size in INSERT_SIZES:
-            statement = _statement(_INSERT, size)
-            while len(made.rows) - done >= size:
-                writer.execute(statement, list(itertools.chain.from_iterable(made.rows[done : done + size])))
-                done += size
-    if made.keys or made.destroyed:
-        sqlite_keys.write(writer, made.keys, made.destroyed, made.recorded_us)
-    sqlite_besides.write(writer, made)

@@ -55,8 +55,11 @@ def set_up(writer: sqlite3.Connection, path: Path) -> None:
 
 def told(path: Path, error: sqlite3.Error) -> LedgerError | None:
     """The error of ours for ``error``, or None where it is a bug."""
-    if str(error).startswith("immutable: "):
-        return ImmutableError(str(error))
+    words = str(error)
+    if words == "UNIQUE constraint failed: stored_events.rowid":
+        words = f"immutable: {path} holds events behind its head, written past the ledger: run `rledger verify`"
+    if words.startswith("immutable: "):
+        return ImmutableError(words)
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the lower byte is the primary code
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreUnavailableError(

@@ -3,10 +3,10 @@
 ``stored_events`` and ``tracking`` are eventsourcing's, with its columns, so that its own tools can read the log; ``rowid`` is the
 position, declared because VACUUM renumbers an undeclared one. The view ``events`` has the ledger's own names.
 
-An event is accepted only at the next position, reserved in ``ledger_head`` before it in the same transaction, with the next version
-of its relationship and an identity that is new: that leaves ``INSERT OR REPLACE``, which fires no delete trigger, nothing to replace.
-The Merkle tree stands in the head, and moves only together with it. Checkpoints are only added. The table of keys is in
-``sqlite_keys.py``.
+An event is accepted only at positions that ``ledger_head`` has reserved behind its own, and nothing but the position is unique: that
+leaves ``INSERT OR REPLACE``, which fires no delete trigger, nothing to replace. The head then moves over all that were reserved or not
+at all: only if each is there, with an identity that is new and the next version of its relationship. The Merkle tree stands in the
+head, and moves only together with it. Checkpoints are only added. The table of keys is in ``sqlite_keys.py``.
 """
 
 import sqlite3
@@ -19,27 +19,92 @@ from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
 
 APPLICATION_ID = 0x524C4544  # "RLED" in the file's header: this file is a ledger of ours
-SCHEMA_VERSION = 4  # in the file's header as user_version
+SCHEMA_VERSION = 5  # in the file's header as user_version
 PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
-EVENTS = (
+LOG = (
     """
     CREATE TABLE stored_events (
         rowid INTEGER PRIMARY KEY,
         originator_id TEXT NOT NULL,
         originator_version INTEGER NOT NULL,
         topic TEXT NOT NULL,
-        state BLOB NOT NULL,
         recorded_us INTEGER NOT NULL,
         identity BLOB NOT NULL,
-        UNIQUE (originator_id, originator_version),
-        UNIQUE (identity)
+        state BLOB NOT NULL
     ) STRICT
     """,
+    "CREATE INDEX stored_events_versions ON stored_events (originator_id, originator_version)",
+    "CREATE INDEX stored_events_identities ON stored_events (identity)",
     """
     CREATE VIEW events (position, relationship, version, type, recorded_us, event) AS
         SELECT rowid, originator_id, originator_version, topic, recorded_us, state FROM stored_events
     """,
+    # After, not before: no row is copied for it. ROLLBACK, not ABORT: a statement that may abort alone keeps a copy of every page.
+    """
+    CREATE TRIGGER stored_events_only_reserved AFTER INSERT ON stored_events
+        WHEN NOT EXISTS (SELECT 1 FROM ledger_head WHERE NEW.rowid > position AND NEW.rowid <= reserved)
+    BEGIN SELECT RAISE(ROLLBACK, 'immutable: events are added by the ledger alone, at positions it has reserved'); END
+    """,
+    """
+    CREATE TRIGGER stored_events_no_update BEFORE UPDATE ON stored_events
+    BEGIN SELECT RAISE(ABORT, 'immutable: an event never changes; append a ledger.correction.v1'); END
+    """,
+    """
+    CREATE TRIGGER stored_events_no_delete BEFORE DELETE ON stored_events
+    BEGIN SELECT RAISE(ABORT, 'immutable: an event is never removed; append a ledger.correction.v1'); END
+    """,
+)
+HEAD = (
+    """
+    CREATE TABLE ledger_head (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        position INTEGER NOT NULL,
+        reserved INTEGER NOT NULL,
+        recorded_us INTEGER NOT NULL,
+        origin TEXT NOT NULL,
+        frontier BLOB NOT NULL,
+        root BLOB NOT NULL
+    ) STRICT
+    """,
+    f"""
+    INSERT INTO ledger_head VALUES
+        (1, 0, 0, 0, 'relationship-ledger/' || lower(hex(randomblob(16))), x'{Frontier().encode().hex()}', x'{EMPTY_ROOT.hex()}')
+    """,  # noqa: S608
+)
+HEAD_GUARDS = (
+    """
+    CREATE TRIGGER ledger_head_only_grows BEFORE UPDATE ON ledger_head
+        WHEN NEW.one IS NOT 1 OR NEW.position < OLD.position OR NEW.recorded_us < OLD.recorded_us OR NEW.origin IS NOT OLD.origin
+        OR hex(substr(NEW.frontier, 1, 8)) IS NOT printf('%016X', NEW.position)
+        OR (NEW.position = OLD.position AND (NEW.frontier IS NOT OLD.frontier OR NEW.root IS NOT OLD.root))
+        OR NEW.reserved < OLD.reserved OR (NEW.reserved > OLD.reserved AND OLD.reserved > OLD.position)
+    BEGIN SELECT RAISE(ABORT, 'immutable: the head of the log only grows, and its tree with it'); END
+    """,
+    """
+    CREATE TRIGGER ledger_head_over_whole_appends BEFORE UPDATE ON ledger_head
+        WHEN NEW.position > OLD.position AND (NEW.position IS NOT OLD.reserved OR NEW.reserved IS NOT OLD.reserved OR
+            NEW.position - OLD.position IS NOT (
+                SELECT count(*) FROM stored_events AS added WHERE rowid > OLD.position
+                AND NOT EXISTS (SELECT 1 FROM stored_events WHERE identity = added.identity AND rowid < added.rowid)
+                AND originator_version = 1 + coalesce((
+                    SELECT originator_version FROM stored_events
+                    WHERE originator_id = added.originator_id AND originator_version <= added.originator_version AND rowid < added.rowid
+                    ORDER BY originator_version DESC LIMIT 1
+                ), 0)
+            ))
+    BEGIN SELECT RAISE(ROLLBACK, 'immutable: the log grows by new identities, at the next positions and versions'); END
+    """,
+    """
+    CREATE TRIGGER ledger_head_no_insert BEFORE INSERT ON ledger_head
+    BEGIN SELECT RAISE(ABORT, 'immutable: the log has one head'); END
+    """,
+    """
+    CREATE TRIGGER ledger_head_no_delete BEFORE DELETE ON ledger_head
+    BEGIN SELECT RAISE(ABORT, 'immutable: the log has one head'); END
+    """,
+)
+BESIDE = (
     """
     CREATE TABLE tracking (
         application_name TEXT NOT NULL PRIMARY KEY,
@@ -66,55 +131,8 @@ EVENTS = (
         replayed_position INTEGER
     ) STRICT
     """,
-    # ROLLBACK, not ABORT: a statement that may abort alone keeps a copy of every page it changes, a third of an insert's time.
-    """
-    CREATE TRIGGER stored_events_only_next BEFORE INSERT ON stored_events WHEN
-        NEW.rowid IS NOT (SELECT coalesce(max(rowid), 0) + 1 FROM stored_events)
-        OR NEW.rowid > (SELECT position FROM ledger_head)
-        OR NEW.originator_version IS NOT
-            (SELECT coalesce(max(originator_version), 0) + 1 FROM stored_events WHERE originator_id = NEW.originator_id)
-        OR EXISTS (SELECT 1 FROM stored_events WHERE identity = NEW.identity)
-    BEGIN SELECT RAISE(ROLLBACK, 'immutable: events are added by the ledger alone, each at the next position, version and identity'); END
-    """,
-    """
-    CREATE TRIGGER stored_events_no_update BEFORE UPDATE ON stored_events
-    BEGIN SELECT RAISE(ABORT, 'immutable: an event never changes; append a ledger.correction.v1'); END
-    """,
-    """
-    CREATE TRIGGER stored_events_no_delete BEFORE DELETE ON stored_events
-    BEGIN SELECT RAISE(ABORT, 'immutable: an event is never removed; append a ledger.correction.v1'); END
-    """,
 )
-HEAD = (
-    """
-    CREATE TABLE ledger_head (
-        one INTEGER PRIMARY KEY CHECK (one = 1),
-        position INTEGER NOT NULL,
-        recorded_us INTEGER NOT NULL,
-        origin TEXT NOT NULL,
-        frontier BLOB NOT NULL,
-        root BLOB NOT NULL
-    ) STRICT
-    """,
-    f"""
-    INSERT INTO ledger_head VALUES
-        (1, 0, 0, 'relationship-ledger/' || lower(hex(randomblob(16))), x'{Frontier().encode().hex()}', x'{EMPTY_ROOT.hex()}')
-    """,  # noqa: S608
-    """
-    CREATE TRIGGER ledger_head_only_grows BEFORE UPDATE ON ledger_head
-        WHEN NEW.one IS NOT 1 OR NEW.position < OLD.position OR NEW.recorded_us < OLD.recorded_us OR NEW.origin IS NOT OLD.origin
-        OR hex(substr(NEW.frontier, 1, 8)) IS NOT printf('%016X', NEW.position)
-        OR (NEW.position = OLD.position AND (NEW.frontier IS NOT OLD.frontier OR NEW.root IS NOT OLD.root))
-    BEGIN SELECT RAISE(ABORT, 'immutable: the head of the log only grows, and its tree with it'); END
-    """,
-    """
-    CREATE TRIGGER ledger_head_no_insert BEFORE INSERT ON ledger_head
-    BEGIN SELECT RAISE(ABORT, 'immutable: the log has one head'); END
-    """,
-    """
-    CREATE TRIGGER ledger_head_no_delete BEFORE DELETE ON ledger_head
-    BEGIN SELECT RAISE(ABORT, 'immutable: the log has one head'); END
-    """,
+CHECKPOINTS = (
     """
     CREATE TABLE checkpoints (
         number INTEGER PRIMARY KEY,
@@ -137,26 +155,24 @@ HEAD = (
     BEGIN SELECT RAISE(ABORT, 'immutable: a checkpoint that was seen is never removed'); END
     """,
 )
-CREATE = (*EVENTS, *HEAD, *sqlite_keys.CREATE, *sqlite_besides.CREATE)
+CREATE = (*LOG, *HEAD, *HEAD_GUARDS, *BESIDE, *CHECKPOINTS, *sqlite_keys.CREATE, *sqlite_besides.CREATE)
 TRIGGERS = {statement.split()[2]: statement for statement in CREATE if statement.split()[1] == "TRIGGER"}  # by name
 
 
 def upgrade(writer: sqlite3.Connection, found: int) -> None:
-    """Bring a file of version ``found`` to ``SCHEMA_VERSION``, in the transaction under way; 3 us an event, in little memory."""
+    """Bring a file of version ``found`` to ``SCHEMA_VERSION``, in the transaction under way; 3 to 10 us an event, in little memory."""
     for version in range(found, SCHEMA_VERSION):
         UPGRADES[version](writer)
 
 
 def _add_tree(writer: sqlite3.Connection) -> None:
     ((position, recorded_us),) = writer.execute("SELECT position, recorded_us FROM ledger_head")
-    writer.execute("DROP TABLE ledger_head")
-    for statement in HEAD:
-        writer.execute(statement)
     tree, page = Frontier(), "SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?"
     while rows := writer.execute(page, (tree.size, PAGE_EVENTS)).fetchall():
         tree = tree.extended(hash_row(*row) for row in rows)
-    head = (position, recorded_us, tree.encode(), tree.root())
-    writer.execute("UPDATE ledger_head SET position = ?, recorded_us = ?, frontier = ?, root = ?", head)
+    _renew_head(writer, position, recorded_us, None, tree.encode(), tree.root())
+    for statement in CHECKPOINTS:
+        writer.execute(statement)
 
 
 def _add_keys(writer: sqlite3.Connection) -> None:
@@ -170,15 +186,48 @@ def _add_sums(writer: sqlite3.Connection) -> None:
     sqlite_besides.count(writer)
 
 
-UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_tree, 2: _add_keys, 3: _add_sums}
+def _guard_at_the_head(writer: sqlite3.Connection) -> None:
+    """Write the log anew, without the constraints by which ``INSERT OR REPLACE`` could find a row to replace."""
+    head = writer.execute("SELECT position, recorded_us, origin, frontier, root FROM ledger_head").fetchone()
+    guards = writer.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN ('stored_events', 'ledger_head')"
+    ).fetchall()
+    for (name,) in guards:
+        writer.execute(f"DROP TRIGGER {name}")
+    table, *rest = LOG
+    writer.execute("DROP VIEW events")
+    writer.execute("ALTER TABLE stored_events RENAME TO former")
+    writer.execute(table)
+    columns = "rowid, originator_id, originator_version, topic, recorded_us, identity, state"
+    writer.execute(f"INSERT INTO stored_events ({columns}) SELECT {columns} FROM former ORDER BY rowid")  # noqa: S608  # names of ours
+    writer.execute("DROP TABLE former")
+    for statement in rest:
+        writer.execute(statement)
+    _renew_head(writer, *head)
+
+
+def _renew_head(writer: sqlite3.Connection, position: int, recorded_us: int, origin: str | None, frontier: bytes, root: bytes) -> None:  # noqa: PLR0917  # a row's
+    """Make the head as it is made today. ``origin`` None: a new name."""
+    writer.execute("DROP TABLE ledger_head")
+    for statement in HEAD:
+        writer.execute(statement)
+    writer.execute(
+        "UPDATE ledger_head SET position = ?1, reserved = ?1, recorded_us = ?2, origin = coalesce(?3, origin), frontier = ?4, root = ?5",
+        (position, recorded_us, origin, frontier, root),
+    )
+    for statement in HEAD_GUARDS:
+        writer.execute(statement)
+
+
+UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_tree, 2: _add_keys, 3: _add_sums, 4: _guard_at_the_head}
 """By version: what leads to the next one."""
 
 
 def index_sums(reader: sqlite3.Connection) -> tuple[int, int]:
     """As ``LedgerRecorder.index_sums``. A quarter of the time of ``PRAGMA integrity_check``, which looks up each row in each index."""
-    by_identity = "SELECT identity, rowid FROM stored_events INDEXED BY sqlite_autoindex_stored_events_2 ORDER BY identity"
+    by_identity = "SELECT identity, rowid FROM stored_events INDEXED BY stored_events_identities ORDER BY identity"
     by_version = (
-        "SELECT CAST(originator_id AS BLOB), rowid * 31 + originator_version FROM stored_events INDEXED BY sqlite_autoindex_stored_events_1"
+        "SELECT CAST(originator_id AS BLOB), rowid * 31 + originator_version FROM stored_events INDEXED BY stored_events_versions"
         " ORDER BY originator_id, originator_version"
     )
     return _crc_sum(reader, by_identity), _crc_sum(reader, by_version)
@@ -196,8 +245,9 @@ def inspect(reader: sqlite3.Connection, place: str) -> Findings:
     """Find out what ``check`` judges; nothing more where pages are damaged."""
     if damage := _damage(reader):
         return Findings(place, damage=damage)
-    ((head, highest, count),) = reader.execute(  # in one statement, so that all three are of one moment
-        "SELECT position, (SELECT coalesce(max(rowid), 0) FROM stored_events), (SELECT count(*) FROM stored_events) FROM ledger_head"
+    ((head, reserved, highest, count),) = reader.execute(  # in one statement, so that all are of one moment
+        "SELECT position, reserved, (SELECT coalesce(max(rowid), 0) FROM stored_events), (SELECT count(*) FROM stored_events)"
+        " FROM ledger_head"
     )
     gaps = reader.execute(
         "SELECT rowid + 1 FROM (SELECT 0 AS rowid UNION ALL SELECT rowid FROM stored_events) AS event WHERE rowid < ?1"
@@ -212,7 +262,7 @@ def inspect(reader: sqlite3.Connection, place: str) -> Findings:
     triggers = dict(reader.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall())
     return Findings(
         place,
-        head,
+        head if reserved == highest else reserved,  # neither may differ
         highest,
         count,
         gaps=[position for (position,) in gaps],

@@ -1,7 +1,7 @@
 """Promise 4: the database itself refuses to change history."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -25,30 +25,39 @@ ON_BOTH = [
     "UPDATE checkpoints SET size = size + 1",
     "DELETE FROM checkpoints",
 ]
-NEW = "'customer/1', 99, 't', x'7b7d', 0, x'00'"  # originator_id, originator_version, topic, state, recorded_us, identity
-COLUMNS = "rowid, originator_id, originator_version, topic, state, recorded_us, identity"
+NEW = "'customer/1', 99, 't', 0, x'00', x'7b7d'"
+COLUMNS = "rowid, originator_id, originator_version, topic, recorded_us, identity, state"
 ON_SQLITE = [
     *ON_BOTH,
     f"INSERT INTO stored_events ({COLUMNS}) VALUES (100, {NEW})",  # leaves a gap
     f"INSERT INTO stored_events ({COLUMNS}) VALUES (11, {NEW})",  # next, but not by the ledger
     f"INSERT OR REPLACE INTO stored_events ({COLUMNS}) VALUES (3, {NEW})",
-    "REPLACE INTO stored_events SELECT 11, originator_id, originator_version, topic, x'', 0, x'00' FROM stored_events WHERE rowid = 3",
-    "REPLACE INTO stored_events SELECT 11, originator_id, 99, topic, x'', 0, identity FROM stored_events WHERE rowid = 3",
+    "REPLACE INTO stored_events SELECT 11, originator_id, originator_version, topic, 0, x'00', x'' FROM stored_events WHERE rowid = 3",
+    "REPLACE INTO stored_events SELECT 11, originator_id, 99, topic, 0, identity, x'' FROM stored_events WHERE rowid = 3",
     "REPLACE INTO stored_events SELECT * FROM stored_events",
     f"INSERT OR IGNORE INTO stored_events ({COLUMNS}) VALUES (NULL, {NEW})",
     "INSERT INTO stored_events SELECT * FROM stored_events WHERE true ON CONFLICT DO UPDATE SET state = x''",
-    "INSERT OR REPLACE INTO ledger_head VALUES (1, 0, 0, '', x'0000000000000000', x'')",
-    "INSERT INTO ledger_head VALUES (2, 0, 0, '', x'0000000000000000', x'')",
+    "INSERT OR REPLACE INTO ledger_head VALUES (1, 0, 0, 0, '', x'0000000000000000', x'')",
+    "INSERT INTO ledger_head VALUES (2, 0, 0, 0, '', x'0000000000000000', x'')",
     "UPDATE ledger_head SET one = 2",
     "INSERT OR REPLACE INTO checkpoints VALUES (1, 9, 9, x'00')",
     "INSERT INTO checkpoints VALUES (3, 9, 9, x'00')",
 ]
-RESERVED_ON_SQLITE = [  # also where somebody moved the head first
-    "REPLACE INTO stored_events SELECT 11, originator_id, originator_version, topic, x'', 0, x'00' FROM stored_events WHERE rowid = 3",
-    "REPLACE INTO stored_events SELECT 11, originator_id, 99, topic, x'', 0, identity FROM stored_events WHERE rowid = 3",
-    "REPLACE INTO stored_events SELECT 11, 'customer/new', 1, topic, x'', 0, identity FROM stored_events WHERE rowid = 3",
-    "REPLACE INTO stored_events SELECT 3, 'customer/new', 1, topic, x'', 0, x'00' FROM stored_events WHERE rowid = 3",
-]
+OLD = "FROM stored_events WHERE rowid = 3"  # customer/3, version 1
+NOT_TO_GROW_BY = {  # what may stand at positions that somebody reserved, and the log still does not grow by it
+    "an old version": f"REPLACE INTO stored_events SELECT 11, originator_id, 1, topic, 0, x'00', x'' {OLD}",
+    "a later version": f"REPLACE INTO stored_events SELECT 11, originator_id, 9, topic, 0, x'00', x'' {OLD}",
+    "an old identity": f"REPLACE INTO stored_events SELECT 11, 'customer/new', 1, topic, 0, identity, x'' {OLD}",
+    "nothing": "DELETE FROM stored_events WHERE false",
+    "two, one reserved": "INSERT INTO stored_events VALUES (11, 'customer/new', 1, 't', 0, x'00', x''), (12, 'b', 1, 't', 0, x'01', x'')",
+}
+NOT_TO_GROW_BY_TWO = {
+    "one": "INSERT INTO stored_events VALUES (11, 'customer/new', 1, 't', 0, x'00', x'')",
+    "a gap": "INSERT INTO stored_events VALUES (12, 'customer/new', 1, 't', 0, x'00', x'')",
+    "one version twice": "INSERT INTO stored_events VALUES (11, 'b', 1, 't', 0, x'00', x''), (12, 'b', 1, 't', 0, x'01', x'')",
+    "one identity twice": "INSERT INTO stored_events VALUES (11, 'b', 1, 't', 0, x'00', x''), (12, 'c', 1, 't', 0, x'00', x'')",
+    "versions the wrong way round": "INSERT INTO stored_events VALUES (11, 'b', 2, 't', 0, x'00', x''), (12, 'b', 1, 't', 0, x'01', x'')",
+}
 NEW_ON_POSTGRES = r"'customer/1', 99, 't', '\x7b7d', {}, 0, '\x00'"
 ON_POSTGRES = [
     *ON_BOTH,
@@ -80,17 +89,50 @@ def test_sqlite_refuses_to_change_history(filled: Ledger, url: str, statement: s
     assert filled.head().position == 10
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("statement", RESERVED_ON_SQLITE)
-def test_sqlite_refuses_to_replace_an_event_even_behind_a_moved_head(filled: Ledger, url: str, statement: str) -> None:
+@pytest.fixture
+def past(filled: Ledger, url: str) -> Iterator[sqlite3.Connection]:
+    """Who writes past the ledger; nothing of it is there afterwards."""
     before = everything(filled)
-    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
-    with connection:
-        connection.execute("UPDATE ledger_head SET position = 11, frontier = x'000000000000000B'")
-        with pytest.raises(sqlite3.IntegrityError, match="immutable: "):
-            connection.execute(statement)
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    yield connection
     connection.close()
     assert everything(filled) == before
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_sqlite_refuses_to_replace_an_event_even_behind_a_reservation(past: sqlite3.Connection) -> None:
+    for position in (3, 10):
+        past.execute("BEGIN")
+        past.execute("UPDATE ledger_head SET reserved = 11")
+        with pytest.raises(sqlite3.IntegrityError, match="immutable: "):
+            past.execute(f"INSERT OR REPLACE INTO stored_events ({COLUMNS}) VALUES ({position}, {NEW})")
+        assert not past.in_transaction
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("end", "statement"), [*((11, one) for one in NOT_TO_GROW_BY.values()), *((12, one) for one in NOT_TO_GROW_BY_TWO.values())]
+)
+def test_sqlites_log_grows_by_whole_appends_of_new_identities_at_the_next_versions(
+    past: sqlite3.Connection, end: int, statement: str
+) -> None:
+    moves = f"UPDATE ledger_head SET position = {end}, frontier = x'{end:016X}'"
+    with pytest.raises(sqlite3.IntegrityError, match="immutable: "):
+        past.executescript(f"BEGIN; UPDATE ledger_head SET reserved = {end}; {statement}; {moves}")
+    assert not past.in_transaction
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_sqlites_head_moves_only_over_what_was_reserved_before_and_one_reservation_is_made_at_a_time(past: sqlite3.Connection) -> None:
+    for statements in (
+        "UPDATE ledger_head SET position = 11, reserved = 11, frontier = x'000000000000000B'",
+        "UPDATE ledger_head SET reserved = 11; UPDATE ledger_head SET reserved = 12",
+        "UPDATE ledger_head SET reserved = 9",
+    ):
+        with pytest.raises(sqlite3.IntegrityError, match="immutable: "):
+            past.executescript(f"BEGIN; {statements}")
+        if past.in_transaction:
+            past.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from ledger import sqlite_append
 from ledger import sqlite_connections as connections
-from ledger.interface import Appended
+from ledger.interface import Appended, Refused
 from ledger.ledger import Ledger
+from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import Frontier
-from schemas.errors import ImmutableError, SettingsError, StoreNewerError, StoreUnavailableError
-from tests.ledger.events import Clock, assert_orderly, everything, letter, positions, touchpoint, touchpoints
+from schemas.errors import ImmutableError, SettingsError, StoreNewerError, StoreOlderError, StoreUnavailableError
+from tests.ledger.events import Clock, assert_orderly, everything, letter, positions, touchpoint, touchpoints, vault
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 pytestmark = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
@@ -201,7 +205,7 @@ def test_an_event_written_past_the_ledger_stops_it(ledger: Ledger, path: Path) -
     ledger.append([touchpoint(1)])
     connection = sqlite3.connect(path)
     with connection:
-        connection.execute("UPDATE ledger_head SET position = 5, frontier = ?", (Frontier(5, (bytes(32),) * 2).encode(),))
+        connection.execute("UPDATE ledger_head SET reserved = 5")
     connection.close()
     with pytest.raises(ImmutableError):
         ledger.append([touchpoint(2)])
@@ -212,3 +216,66 @@ def test_a_file_that_is_just_being_made_is_no_ledger_yet(url: str, path: Path) -
     path.touch()
     with pytest.raises(SettingsError, match="there is no ledger at"):
         Ledger.open(url, clock=lambda: 0, read_only=True)
+
+
+def test_a_ledger_of_the_former_version_is_brought_up_to_date_and_says_what_it_said(
+    path: Path, url: str, open_ledger: Callable[..., Ledger], clock: Clock
+) -> None:
+    """``ledger-v4.sql``: what the program of that version wrote, dumped; with a key destroyed, an offset, a letter, a checkpoint."""
+    former = sqlite3.connect(path)
+    former.executescript((FIXTURES / "ledger-v4.sql").read_text())
+    head = former.execute("SELECT position, recorded_us, origin, frontier, root FROM ledger_head").fetchone()
+    columns = "rowid, originator_id, originator_version, topic, recorded_us, state, identity"
+    rows = former.execute(f"SELECT {columns} FROM stored_events ORDER BY rowid").fetchall()
+    former.close()
+    with pytest.raises(StoreOlderError):
+        Ledger.open(url, clock=clock, read_only=True)
+    ledger_ = open_ledger(vault())
+    assert ledger_.recorder.rows(0, 100) == rows
+    tree = ledger_.tree()
+    assert (ledger_.head().position, ledger_.head().recorded_us, tree.origin, tree.frontier.encode(), tree.root) == head
+    assert tree.frontier == Frontier().extended(hash_row(*row[:-1]) for row in rows)
+    assert ledger_.next_offsets(["kafka/a/0"]) == {"kafka/a/0": 13}
+    assert [len(ledger_.dead_letters(limit=9)), len(ledger_.checkpoints())] == [1, 1]
+    assert ledger_.check() == []
+    assert ledger_.altered() == []
+    assert positions(ledger_.append(touchpoints(14))) == [*range(1, 13), 16, 17]
+    assert_orderly(everything(ledger_))
+    assert "Ada Lovelace" in ledger_.history("customer/ada")[0].event.decode()
+    assert "erased" in ledger_.history("customer/bob")[0].event.decode()
+    assert ledger_.check() == []
+
+
+def test_two_who_remember_versions_never_give_one_twice(ledger: Ledger, open_ledger: Callable[[], Ledger]) -> None:
+    other = open_ledger()
+    for turn in range(6):
+        (ledger if turn % 2 else other).append(touchpoints(20, start=turn * 20))
+        ledger.append(touchpoints(3, start=1_000 + turn * 3))
+    assert_orderly(everything(ledger))
+
+
+def test_what_is_remembered_of_versions_is_bounded_and_forgotten_with_an_append_that_failed(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_append, "REMEMBERED", 5)
+    writer = ledger.recorder._writer  # type: ignore[attr-defined]  # noqa: SLF001
+    for turn in range(4):
+        ledger.append(touchpoints(20, start=turn * 20))
+        writer.execute("PRAGMA max_page_count = 1")  # as many as there are
+        with pytest.raises(StoreUnavailableError):
+            ledger.append(touchpoints(2_000, start=10_000))
+        writer.execute("PRAGMA max_page_count = 1000000")
+    assert_orderly(everything(ledger))
+    assert len(ledger.recorder._newest.at(80)) <= 7  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def test_a_repeat_among_many_new_ones_is_told_and_the_others_are_appended(ledger: Ledger) -> None:
+    ledger.append(touchpoints(10))
+    for turn in range(3):
+        answer = ledger.append(
+            [*touchpoints(5, start=100 + turn * 5), touchpoint(3, "customer/3"), touchpoint(4, "customer/4", note="other")]
+        )
+        assert answer[:6] == [*(Appended(11 + turn * 5 + at, duplicate=False) for at in range(5)), Appended(3, duplicate=True)]
+        assert isinstance(answer[6], Refused)
+        assert answer[6].code == "id_reused"
+    assert_orderly(everything(ledger))

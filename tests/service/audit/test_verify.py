@@ -155,7 +155,7 @@ def test_any_changed_value_of_any_event_is_found_and_its_position_named(store: S
 
 def columns(store: SQLite | PostgreSQL) -> list[str]:
     if isinstance(store, SQLite):
-        return ["rowid", "originator_id", "originator_version", "topic", "state", "recorded_us", "identity"]
+        return ["rowid", "originator_id", "originator_version", "topic", "recorded_us", "identity", "state"]
     return ["originator_id", "originator_version", "topic", "state", "notification_id", "recorded_us", "identity"]
 
 

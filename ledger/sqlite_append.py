@@ -1,0 +1,125 @@
+"""What an append asks of a SQLite ledger and what it writes, in one transaction.
+
+Nearly all that comes is new, and of relationships that this process wrote of lately. So an append may *suppose* that no identity is in
+the log yet, and that it remembers the newest versions. Whatever was supposed wrongly the database refuses when the head moves
+(``sqlite_schema.py``), as it would refuse a mistake; then nothing of the append is kept, and it is made again with all looked up.
+"""
+
+import functools
+import itertools
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from ledger import sealing, sqlite_besides, sqlite_keys
+from ledger.plan import Known, Plan, Request, sealing_for
+from ledger.proof.merkle import Frontier
+from ledger.vault import KeptKey
+
+LOOKUP_SIZES = (1, 8, 64, 512)  # keys a lookup; few sizes, so that each statement is prepared once
+INSERT_SIZES = (256, 64, 16, 4, 1)  # events an INSERT; likewise
+REMEMBERED = 100_000  # newest versions; some 15 MB
+
+# Python lends its lock to other threads at every row that SQLite takes or gives, and may wait for it long: so many versions come in
+# one row, and many events go in one statement.
+_FIRSTS = "SELECT identity, rowid, state FROM stored_events WHERE identity IN ({keys})"
+_VERSIONS = """
+    SELECT json_group_object(column1, (SELECT max(originator_version) FROM stored_events WHERE originator_id = column1))
+    FROM (VALUES {rows})
+"""
+_INSERT = """
+    INSERT OR ROLLBACK INTO stored_events (rowid, originator_id, originator_version, topic, recorded_us, state, identity)
+    VALUES {events}
+"""
+OFFSETS = "SELECT application_name, notification_id FROM tracking WHERE application_name IN ({keys})"
+_OFFSETS_SUM = "SELECT sum FROM ledger_sums WHERE name = 'tracking'"
+_REPLAYED = "SELECT number, replayed_position FROM dead_letters WHERE number IN ({keys})"
+
+_versions = msgspec.json.Decoder(dict[str, int | None]).decode
+
+
+class Newest:
+    """The newest versions of relationships, as this process left them: so they are while the log ends where it left it."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, int] = {}
+        self._end: int | None = None
+
+    def at(self, position: int) -> dict[str, int]:
+        """What is remembered of a log that ends at ``position``; to be gone on with, and forgotten unless ``left`` is called after."""
+        if position != self._end or len(self._versions) > REMEMBERED:
+            self._versions = {}
+        self._end = None
+        return self._versions
+
+    def left(self, position: int) -> None:
+        """Remember: the log now ends at ``position``, durably, and what ``at`` gave is right there."""
+        self._end = position
+
+
+def look_up(writer: sqlite3.Connection, requests: Sequence[Request], newest: Newest, *, supposing: bool) -> Known:
+    """What the log holds of all that ``requests`` name; ``supposing``: that it holds none of their identities."""
+    identities = [] if supposing else [identity for request in requests for identity in request.identities]
+    relationships = {touchpoint.subject for request in requests for touchpoint in request.touchpoints}
+    streams = {delivered.stream for request in requests for delivered in request.delivered}
+    numbers = [request.replays for request in requests if request.replays is not None]
+    position, recorded_us, frontier = writer.execute("SELECT position, recorded_us, frontier FROM ledger_head").fetchone()
+    versions = newest.at(position)
+    for (part,) in lookup(writer, _VERSIONS, list(relationships.difference(versions))):
+        versions.update((relationship, version or 0) for relationship, version in _versions(part).items())
+    firsts = {identity: (first, event) for identity, first, event in lookup(writer, _FIRSTS, identities)}
+    sealed_for = sealing_for(requests)
+    asked = {number for _, event in firsts.values() for number in sealing.numbers(event)}
+    return Known(
+        position,
+        recorded_us,
+        Frontier.decode(frontier),
+        firsts,
+        versions,
+        dict(lookup(writer, OFFSETS, list(streams))),
+        dict(lookup(writer, _REPLAYED, numbers)),
+        {kept.relationship: kept for kept in keys(writer, sqlite_keys.OF, sealed_for)},
+        {kept.number: kept for kept in keys(writer, sqlite_keys.NUMBERED, list(asked))},
+        sqlite_keys.last(writer) if sealed_for else 0,
+        *(found for (found,) in writer.execute(_OFFSETS_SUM) if streams),
+    )
+
+
+def write(writer: sqlite3.Connection, made: Plan) -> None:
+    """Write what was planned, in the transaction under way."""
+    if made.rows:
+        end = made.rows[-1][0]
+        writer.execute("UPDATE ledger_head SET reserved = ?", (end,))
+        done = 0
+        for size in INSERT_SIZES:
+            statement = _statement(_INSERT, size)
+            while len(made.rows) - done >= size:
+                writer.execute(statement, list(itertools.chain.from_iterable(made.rows[done : done + size])))
+                done += size
+        head = (end, made.recorded_us, made.tree.encode(), made.tree.root())
+        writer.execute("UPDATE ledger_head SET position = ?, recorded_us = ?, frontier = ?, root = ?", head)
+    if made.keys or made.destroyed:
+        sqlite_keys.write(writer, made.keys, made.destroyed, made.recorded_us)
+    sqlite_besides.write(writer, made)
+
+
+def keys(connection: sqlite3.Connection, template: str, wanted: Sequence[Any]) -> list[KeptKey]:
+    """The keys that are ``wanted`` by ``template``, one of ``sqlite_keys.py``."""
+    return list({row[0]: KeptKey(*row) for row in lookup(connection, template, wanted)}.values())
+
+
+def lookup(connection: sqlite3.Connection, template: str, wanted: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Rows of ``template`` for what is ``wanted``, in chunks of ``LOOKUP_SIZES`` filled up by repeating the last one."""
+    largest = LOOKUP_SIZES[-1]
+    for start in range(0, len(wanted), largest):
+        chunk = list(wanted[start : start + largest])
+        size = next(size for size in LOOKUP_SIZES if size >= len(chunk))
+        chunk.extend([chunk[-1]] * (size - len(chunk)))
+        yield from connection.execute(_statement(template, size), chunk)
+
+
+@functools.cache
+def _statement(template: str, size: int) -> str:
+    return template.format(keys=",".join(["?"] * size), rows=",".join(["(?)"] * size), events=",".join(["(?,?,?,?,?,?,?)"] * size))
