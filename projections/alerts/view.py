@@ -68,7 +68,7 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=5,
+        version=6,
         policy=policy.digest,
         row=Row,
         state=Book,

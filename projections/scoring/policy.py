@@ -296,7 +296,7 @@ class AlertsPolicy(Section, frozen=True):
     limit: Positive
     height_max: Annotated[float, msgspec.Meta(ge=1)]
     defects_share: Share
-    payment_days: Annotated[int, msgspec.Meta(ge=0)]
+    payment_days: Positive
     answer_hours: Positive
     rhythm_min: Annotated[int, msgspec.Meta(ge=2)]
     silence_slower: Annotated[float, msgspec.Meta(gt=1)]

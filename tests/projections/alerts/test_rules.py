@@ -82,6 +82,19 @@ def test_two_failures_in_a_row_are_an_alert_one_is_chance_and_successes_end_it()
     assert (one.state, one.closed) == ("closed", "better again")
 
 
+def test_what_is_a_little_late_fails_in_part_and_what_is_short_fails_too() -> None:
+    assert told([delivered(50.0 - number, 0.5) for number in range(2)]) == []
+    assert [one.kind for one in told([delivered(50.0 - number, 1.0) for number in range(3)])] == ["late_again"]
+    short = [
+        live(c.Delivery(f"O-{at}", "them", day(at), day(at), 100.0, shipped), at, relationship=PARTNER)
+        for at, shipped in ((50.0, 10.0), (40.0, 20.0))
+    ]
+    (one,) = told(short)
+    assert (one.kind, "late or short" in one.text) == ("late_again", True)
+    paid = [c.Payment("I", "them", c.Money("1", EUR), day(at + 3).date(), day(at).date()) for at in (40.0, 30.0, 20.0)]
+    assert told([live(data, 40.0 - 10.0 * number) for number, data in enumerate(paid)]) == []  # three days late are hardly a failure
+
+
 @pytest.mark.parametrize(
     ("relationship", "data", "kind"),
     [
