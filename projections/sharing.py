@@ -28,9 +28,9 @@ def reslice(ledger: Ledger, views: Views, projections: Sequence[Projection], cou
     Slices that come together are first brought to one position, while no worker may write.
 
     Raises:
-        SettingsError: a count that cannot be, or the views are in a SQLite file.
+        SettingsError: a count that cannot be.
         RebuildUnderWayError: a rebuild is under way.
-        StoreUnavailableError: the server is away.
+        StoreUnavailableError: nothing was changed, try again.
     """
     if not 1 <= count <= BUCKETS:
         raise SettingsError(f"{count} slices cannot be: expected 1 to {BUCKETS}")

@@ -62,7 +62,7 @@ class Views:
 
         Args:
             place: a SQLite file, or ``postgresql://...`` of the database whose schema ``views`` they are.
-            who: under which name, for people, slices are taken there.
+            who: under which name, for people, slices are taken.
 
         Raises:
             SettingsError: the URL is wrong.
@@ -72,7 +72,7 @@ class Views:
         if isinstance(place, Path):
             from projections.stores.sqlite import SqliteStore  # noqa: PLC0415  # takes 0.3 s, which who reads no view need not wait
 
-            return cls(SqliteStore(place))
+            return cls(SqliteStore(place, who))
         from projections.stores.postgres import PostgresStore  # noqa: PLC0415  # as in Ledger.open
 
         return cls(PostgresStore(place, who))
@@ -96,7 +96,7 @@ class Views:
         return self._store.writer(share)
 
     def try_lock(self, purpose: Purpose = "worker") -> Lock | None:
-        """Take the lock of the one worker (or the one rebuild) until it is released; None while another process has it."""
+        """Take all slices (or the one rebuild) until they are released; None while a worker that is alive has any (or another rebuilds)."""
         return self._store.try_lock(purpose)
 
     def join(self) -> Lock:
@@ -108,7 +108,7 @@ class Views:
         return self._store.slices()
 
     def holdings(self) -> list[Holding]:
-        """Who writes which slice; nothing where there is one worker."""
+        """Who writes which slice."""
         return self._store.holdings()
 
     def get(self, projection: Projection, key: str) -> ViewRow | None:

@@ -139,7 +139,8 @@ def _views(settings: Settings, ledger: Ledger, policies: Policies) -> Iterator[C
         yield Check("views", "wrong", "they were never built", "`rledger project` keeps them, `rledger project --once` builds them now")
         return
     with closing(open_views(settings)) as views:
-        works = _is_kept(views)
+        holdings = views.holdings()
+        works = any(one.worker is not None for one in holdings)
         keep = "a worker is at it" if works else "no worker runs: start `rledger up` or `rledger project`"
         try:
             outdated = stale(views, projections(policies.in_force))
@@ -157,8 +158,7 @@ def _views(settings: Settings, ledger: Ledger, policies: Policies) -> Iterator[C
             first = parked[0]
             found = f"{len(parked)} relationships wait, first {first.relationship} at position {first.position:,}: {first.error}"
             yield Check("parked", "wrong", found, "upgrade if a newer version knows the event, then `rledger project --retry-parked`")
-        if holdings := views.holdings():
-            yield _slices(holdings, ledger.head().position)
+        yield _slices(holdings, ledger.head().position)
         yield Check("worker", "ok", "runs" if works else "does not run; questions bring the views up to date themselves")
 
 
@@ -172,17 +172,6 @@ def _slices(holdings: Sequence[Holding], head: int) -> Check:
     if held and free:
         return Check("slices", "low", f"{found}; {free} are free", "wait: living workers take them within seconds")
     return Check("slices", "ok", found)
-
-
-def _is_kept(views: Views) -> bool:
-    """Whether a worker holds the views' lock, or slices of them."""
-    if holdings := views.holdings():
-        return any(one.worker is not None for one in holdings)
-    lock = views.try_lock()
-    if lock is None:
-        return True
-    lock.release()
-    return False
 
 
 def _letters(ledger: Ledger) -> Check:

@@ -10,11 +10,12 @@ from ledger.ledger import Ledger
 from projections.alerts.queries import Asked, listed
 from projections.moments import Moments
 from projections.queries import Reader
+from projections.registry import projections
 from projections.reputation.company import company
 from projections.scoring.policy import Policy
 from projections.views import Views
 from schemas.catalogue import ExitProposed, ReputationNoted
-from schemas.touchpoint import LEDGER_SOURCE, LEDGER_SUBJECT, moment
+from schemas.touchpoint import LEDGER_SOURCE, LEDGER_SUBJECT, Stored, moment
 from service import own
 from service.days import DAY_US, day_closed
 
@@ -22,20 +23,33 @@ BY = "rledger"
 
 
 class Noter:
-    """Notes each day that is over once, as soon as the views have its close."""
+    """Notes each day that is over once, as soon as all views have its close."""
 
     def __init__(self, ledger: Ledger, views: Views) -> None:
         self._ledger, self._views = ledger, views
         self._noted = 0  # days since 1970 up to the newest that was noted
 
     def look(self, policy: Policy, now_us: int) -> int:
-        """Note yesterday, if nobody has; call it when the views, kept under ``policy``, are current. Returns: events recorded."""
+        """Note yesterday, if nobody has, once the views, kept under ``policy``, have its close. Returns: events recorded."""
         today = now_us // DAY_US
-        if today == self._noted or self._ledger.find(LEDGER_SOURCE, day_closed(now_us).id) is None:
+        if today == self._noted:
+            return 0
+        closed = self._ledger.find(LEDGER_SOURCE, day_closed(now_us).id)
+        if closed is None or not self._have(closed, policy):
             return 0
         count = note(self._ledger, Reader(self._ledger, self._views, policy), moment((today - 1) * DAY_US).date(), now_us)
         self._noted = today
         return count
+
+    def _have(self, closed: Stored, policy: Policy) -> bool:
+        """Whether all rows are as of the close of the day, whichever worker keeps them."""
+        progress = self._views.progress()
+        return all(
+            (at := progress.get(one.name)) is not None
+            and at.position >= closed.position
+            and (at.swept_us >= closed.recorded_us or not one.ticks)
+            for one in projections(policy)
+        )
 
 
 def note(ledger: Ledger, reader: Reader, day: date, at_us: int) -> int:

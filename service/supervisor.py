@@ -21,9 +21,16 @@ from service.stopping import STOP_LIMIT_S, STOP_SIGNALS
 LOOK_S = 0.1  # between two looks at the parts
 PAUSE_MIN_S, PAUSE_MAX_S = 0.5, 30.0  # before a part that died is started again
 STEADY_S = 60.0  # a part that ran so long before it died starts over with the shortest pause
+WORKERS_MAX = 4  # projection workers side by side, by default: they keep up with what one intake appends
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 log = structlog.get_logger()
+
+
+def workers_here(ledgers: int = 1) -> int:
+    """How many workers share the views of each of some ledgers on this machine, unless it is said: one a core, a few at most."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, min(WORKERS_MAX, cores // ledgers))
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The projection worker: the ledger into views and tiles, every day closed and its log signed. On PostgreSQL several share the views.
+"""The projection worker: the ledger into views and tiles, every day closed and its log signed. Several share the views.
 
 When a policy is adopted, one worker makes the views anew under it beside those that all go on keeping, and swaps them.
 """
@@ -152,10 +152,9 @@ class _Worker:
             return
         if share == ():
             log.info("worker.standing-by", views=self._views.place)
-        elif share is None:
-            log.info("worker.started", views=self._views.place)
         else:
-            log.info("worker.started", views=self._views.place, slices=[f"{one.first}-{one.beyond - 1}" for one in share])
+            slices = [f"{one.first}-{one.beyond - 1}" for one in share or ()]
+            log.info("worker.started", views=self._views.place, slices=slices)
         self._told = share
 
 
@@ -188,7 +187,7 @@ def reslice(settings: Settings, count: int) -> None:
     """Cut the relationships into ``count`` slices. Workers may go on meanwhile.
 
     Raises:
-        SettingsError: a count that cannot be, or views that have one worker.
+        SettingsError: a count that cannot be.
     """
     with open_ledger(settings, read_only=True) as ledger, closing(open_views(settings)) as views:
         sharing.reslice(ledger, views, projections(_kept(ledger, views)), count, clock=now_us)

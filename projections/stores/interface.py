@@ -192,11 +192,7 @@ class Writer(Protocol):
         """End every lease, in the transaction under way: nobody who holds one commits anything more."""
 
     def reslice(self, slices: Sequence[Slice]) -> None:
-        """Put ``slices`` in the place of those there are, each as far as those that it overlaps, which stand at one position.
-
-        Raises:
-            SettingsError: this store has one worker.
-        """
+        """Put ``slices`` in the place of those there are, each as far as those that it overlaps, which stand at one position."""
 
     def waiting(self, projection: str) -> list[str]:
         """The parked relationships of a projection."""
@@ -276,7 +272,7 @@ class Store(Protocol):
         """A connection to write some slices with; the caller closes it."""
 
     def try_lock(self, purpose: Purpose) -> Lock | None:
-        """Take the lock of the one worker (or the one rebuild) until it is released; None while another process has it."""
+        """Take all slices (or the one rebuild) until they are released; None while a worker that is alive has any (or another rebuilds)."""
 
     def join(self) -> Lock:
         """Take part in the work of keeping the views, with whoever else does."""
@@ -285,7 +281,7 @@ class Store(Protocol):
         """Each slice there is, as a share of its own; under no lease."""
 
     def holdings(self) -> list[Holding]:
-        """Who writes which slice; nothing where there is one worker."""
+        """Who writes which slice."""
 
     def progress(self) -> dict[str, Progress]:
         """How far each table is, by its name: as far as its last slice."""

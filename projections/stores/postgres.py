@@ -17,6 +17,7 @@ from ledger.postgres_connections import Connection, parse
 from projections.stores import postgres_schema as schema
 from projections.stores.interface import Cells, Holding, Page, Parked, Progress, Purpose
 from projections.stores.leases import Leases
+from projections.stores.postgres_leases import PostgresRoll
 from projections.stores.postgres_session import Session
 from projections.stores.postgres_statements import cells, in_schema, select
 from projections.stores.postgres_writer import PROGRESS, PostgresWriter
@@ -96,11 +97,7 @@ class PostgresStore:
 
     def try_lock(self, purpose: Purpose) -> SessionLock | Leases | None:
         if purpose == "worker":
-            leases = Leases(self._pooled, self._who)
-            if leases.take_all():
-                return leases
-            leases.release()
-            return None
+            return Leases.alone(PostgresRoll(self._pooled, self._who))
         with self._told():
             connection = self._connect()
             ((locked,),) = connection.execute("SELECT pg_try_advisory_lock(%s)", (REBUILD_LOCK,))
@@ -110,7 +107,7 @@ class PostgresStore:
             return None
 
     def join(self) -> Leases:
-        return Leases(self._pooled, self._who)
+        return Leases(PostgresRoll(self._pooled, self._who))
 
     def slices(self) -> list[Share]:
         with self._pooled() as connection:

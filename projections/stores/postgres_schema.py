@@ -6,11 +6,9 @@ each table is in each slice; the view ``projections`` sums that up for readers: 
 """
 
 from ledger.postgres_connections import Connection
-from projections.stores.slices import even
+from projections.stores.slices import SLICES, even
 
 CREATE_LOCK = 0x52564945  # "RVIE": an advisory lock, so that of several processes one makes the tables
-
-SLICES = 8  # at first: so many workers may share the work; `rledger project --slices` sets another number
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (

@@ -1,6 +1,7 @@
 """Relationships in slices, so that workers can share them: which slice a relationship is in, now and for ever.
 
-A relationship's bucket is the first byte of the SHA-256 of its name; in PostgreSQL ``get_byte(sha256(convert_to(name, 'UTF8')), 0)``.
+A relationship's bucket is the first byte of the SHA-256 of its name; in PostgreSQL ``get_byte(sha256(convert_to(name, 'UTF8')), 0)``, in
+SQLite a function that its connections are given.
 A slice is a range of buckets. Rows belong to relationships and know nothing of slices: a slice has only a position of its own.
 """
 
@@ -10,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 BUCKETS = 256
+SLICES = 8  # at first: so many workers may share the work; `rledger project --slices` sets another number
 REMEMBERED = 200_000  # relationships whose bucket is kept in memory
 
 

@@ -5,26 +5,24 @@ last commits to a power failure costs only folding them again, and the whole fil
 why ``synchronous=NORMAL`` is enough here and not for the ledger. Anything that reads SQLite (Datasette) may read it while it is written.
 """
 
-import fcntl
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import sqlite_utils
-
+from projections.stores import sqlite_schema as schema
 from projections.stores.interface import Cells, Holding, Page, Parked, Progress, Purpose
-from projections.stores.slices import EVERYTHING, Share
+from projections.stores.leases import Leases
+from projections.stores.slices import EVERYTHING, Share, Slice, bucket
+from projections.stores.sqlite_leases import FileLock, SqliteRoll, alive, held
 from projections.stores.sqlite_statements import select
 from projections.stores.sqlite_writer import SqliteWriter, read_progress
-from projections.tables import Table
+from projections.tables import Table, relationship_of
 from schemas.errors import StoreNewerError, StoreUnavailableError
 
-SCHEMA_VERSION = 2  # of the two bookkeeping tables; the views' own versions stand in ``projections``
 BUSY_TIMEOUT_S = 60  # a rebuild compares and swaps under the write lock: seconds at a million rows
 CACHE_KIB = 65_536  # pages of one writer kept in memory
 WAL_KEPT_BYTES = 67_108_864  # what the write-ahead log shrinks back to after a large commit
@@ -39,93 +37,67 @@ PRAGMAS = (
 )
 
 
-class FileLock:
-    """An exclusive lock on a file; the kernel drops it when this process dies. ``look`` takes it as soon as it is free."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor: int | None = None
-
-    def look(self) -> Share:
-        if self._descriptor is None:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                return ()
-            self._descriptor = descriptor
-        return EVERYTHING
-
-    def release(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.release()
-
-
 class SqliteStore:
     """The file at ``path``, made when it is not there.
+
+    who: the name under which slices are taken, for people.
 
     Raises:
         StoreNewerError: a newer program made it.
         StoreUnavailableError: it cannot be made or read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.place = path, str(path)
+    def __init__(self, path: Path, who: str) -> None:
+        self.path, self.place, self._who = path, str(path), who
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         with suppress(OSError):  # SQLite says why, below
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # of its own it would let everybody read it
-        writer = self.writer()
-        try:
-            with writer.transaction():
-                (found,) = writer.connection.execute("PRAGMA user_version").fetchone()
-                if found > SCHEMA_VERSION:
-                    raise StoreNewerError(self.place, found, SCHEMA_VERSION)
-                if found == 0:
-                    _create_bookkeeping(writer.connection)
-                elif found == 1:
-                    writer.connection.execute("ALTER TABLE projections ADD COLUMN policy TEXT NOT NULL DEFAULT ''")
-                if found != SCHEMA_VERSION:
-                    writer.connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        finally:
-            writer.close()
+        with closing(self.writer()) as writer, self._told():
+            found = schema.version(writer.connection)
+            if found > schema.SCHEMA_VERSION:
+                raise StoreNewerError(self.place, found, schema.SCHEMA_VERSION)
+            if found < schema.SCHEMA_VERSION:  # else nobody who writes need be waited for
+                with writer.transaction():
+                    schema.migrate(writer.connection)
 
-    def writer(self, share: Share = EVERYTHING) -> SqliteWriter:  # noqa: ARG002  # there is but one
+    def writer(self, share: Share = EVERYTHING) -> SqliteWriter:
         with self._told():
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
             for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
-            return SqliteWriter(connection, self._told)
+            connection.create_function("bucket", 1, _bucket, deterministic=True)
+            return SqliteWriter(connection, self._told, share)
 
-    def try_lock(self, purpose: Purpose) -> FileLock | None:
-        lock = FileLock(Path(f"{self.path}.{purpose}.lock"))
-        return lock if lock.look() is EVERYTHING else None
+    def try_lock(self, purpose: Purpose) -> FileLock | Leases | None:
+        if purpose == "rebuild":
+            return FileLock.take(Path(f"{self.path}.rebuild.lock"))
+        return Leases.alone(self._signed_on())
 
-    def join(self) -> FileLock:
-        return FileLock(Path(f"{self.path}.worker.lock"))
+    def join(self) -> Leases:
+        return Leases(self._signed_on())
 
     def slices(self) -> list[Share]:
-        return [EVERYTHING]
+        with self._reading() as connection:
+            return [(Slice(one.first, one.beyond),) for one in held(connection)]
 
     def holdings(self) -> list[Holding]:
-        return []
+        with self._reading() as connection:
+            positions = dict(connection.execute("SELECT slice, min(position) FROM progress WHERE status = 'live' GROUP BY slice"))
+            slices, workers = held(connection), alive(self.path)
+        return [
+            Holding(one.first, one.beyond, one.epoch, one.worker if one.worker in workers else None, positions.get(one.first))
+            for one in slices
+        ]
 
     def progress(self) -> dict[str, Progress]:
-        with self._told():
-            return read_progress(self._reader())
+        with self._reading() as connection:
+            return read_progress(connection)
 
     def parked(self, projection: str | None) -> list[Parked]:
         columns = ", ".join(Parked.__struct_fields__)
-        with self._told():
-            rows = self._reader().execute(
+        with self._reading() as connection:
+            rows = connection.execute(
                 f"SELECT {columns} FROM parked WHERE ?1 IS NULL OR projection = ?1 ORDER BY position",  # noqa: S608
                 [projection],
             )
@@ -149,9 +121,17 @@ class SqliteStore:
             self._opened.pop().close()
         self._local = threading.local()
 
+    def _signed_on(self) -> SqliteRoll:
+        return SqliteRoll(self.path, self._who, self._reading, self.writer)
+
     def _read(self, sql: str, parameters: Sequence[Any]) -> Iterator[Cells]:
+        with self._reading() as connection:
+            yield from connection.execute(sql, parameters)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._told():
-            yield from self._reader().execute(sql, parameters)
+            yield self._reader()
 
     def _reader(self) -> sqlite3.Connection:
         """This thread's own connection; it cannot write."""
@@ -176,9 +156,6 @@ class SqliteStore:
             ) from error
 
 
-def _create_bookkeeping(connection: sqlite3.Connection) -> None:
-    db = sqlite_utils.Database(connection)
-    counts = dict.fromkeys(("position", "recorded_us", "updated_us", "tick_us", "swept_us", "commits"), int)
-    db.table("projections").create({"name": str, "version": int, "build": int, "status": str, "policy": str, **counts}, pk="name")
-    texts = dict.fromkeys(("projection", "relationship", "key", "error", "message"), str)
-    db.table("parked").create({**texts, "position": int, "first_us": int, "attempts": int}, pk=("projection", "relationship"))
+def _bucket(key: str) -> int:
+    """The bucket of a row by its key."""
+    return bucket(relationship_of(key))

@@ -20,7 +20,9 @@ class Statements:
         self.delete_relationship = f"DELETE FROM {name} WHERE {key} = ?1 OR ({key} >= ?1 || '#' AND {key} < ?1 || '$')"  # noqa: S608
         self.load_one = f"SELECT {stored} FROM {name} WHERE {key} = ?"  # noqa: S608
         self.load_many = f"SELECT {key}, state FROM {name} WHERE {key} IN ({{}})"  # noqa: S608  # as many marks as there are keys
-        self.unpublished = f"SELECT {stored}, rowid FROM {name} WHERE rowid > ? AND evaluated_us < ? ORDER BY rowid LIMIT ?"  # noqa: S608
+        unpublished = f"SELECT {stored}, rowid FROM {name} WHERE rowid > ? AND evaluated_us < ?"  # noqa: S608
+        self.unpublished = f"{unpublished} ORDER BY rowid LIMIT ?"
+        self.unpublished_of = f"{unpublished} AND bucket({key}) IN ({{}}) ORDER BY rowid LIMIT ?"  # some buckets
 
 
 def select(table: Table, page: Page) -> tuple[str, list[Any]]:

@@ -1,8 +1,14 @@
-"""What is written to views.db: rows, bookkeeping, and tables that take each other's place."""
+"""What is written to views.db: rows, bookkeeping, and tables that take each other's place.
+
+All writers wait for each other's transactions, whatever their slices: a file has one writer at a time. Each transaction first proves its
+leases.
+"""
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -19,14 +25,34 @@ from projections.stores.interface import (
     StoredState,
     UnbindableError,
 )
-from projections.stores.slices import EVERYTHING, Share, Slice
+from projections.stores.slices import Share, Slice, bucket, buckets
 from projections.stores.sqlite_statements import Statements, marks
 from projections.tables import BOOKKEEPING, Table, quoted
-from schemas.errors import SettingsError
+from schemas.errors import LeaseLostError
 
 LOAD_ROWS = 500  # keys bound to one statement
-COLUMNS = Progress.__struct_fields__
-REPLACE_PROGRESS = f"REPLACE INTO projections ({', '.join(COLUMNS)}) VALUES ({marks(len(COLUMNS))})"  # noqa: S608
+SUMMED = """
+    name, max(version), max(build), max(status), max(updated_us), min(position), min(recorded_us), min(tick_us), min(swept_us),
+    sum(commits), max(policy)
+"""
+"""How far a table is in several slices: as far as the last one. In the order of ``Progress``."""
+WRITTEN = [column for column in Progress.__struct_fields__ if column != "commits"]
+PUT_PROGRESS = f"""
+    INSERT INTO progress ({", ".join(WRITTEN)}, commits, slice) SELECT {marks(len(WRITTEN))}, 1, first FROM slices WHERE {{}}
+    ON CONFLICT (name, slice) DO UPDATE SET commits = commits + 1, {", ".join(f"{column} = excluded.{column}" for column in WRITTEN)}
+"""  # noqa: S608
+PARTS = """
+    SELECT max(position), first, beyond FROM slices JOIN progress ON slice = first
+    WHERE name IN ({}) AND {} GROUP BY first ORDER BY 1, first
+"""
+PUBLISHED = """
+    SELECT min(live.swept_us >= built.swept_us) FROM progress AS live JOIN progress AS built USING (slice)
+    WHERE live.name = ? AND built.name = ?
+"""
+RESLICED = f"""
+    SELECT {SUMMED}, new.column1 FROM progress JOIN slices AS old ON old.first = slice
+    JOIN (VALUES {{}}) AS new ON new.column1 < old.beyond AND old.first < new.column2 GROUP BY name, new.column1
+"""  # noqa: S608
 PARK = """
     INSERT INTO parked (projection, relationship, key, position, error, message, first_us, attempts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (projection, relationship) DO UPDATE SET
@@ -37,11 +63,12 @@ UNBINDABLE = (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlit
 
 
 class SqliteWriter:
-    """A connection that writes; ``told`` turns SQLite's errors into ours."""
+    """A connection that writes what is in ``share``; ``told`` turns SQLite's errors into ours."""
 
-    def __init__(self, connection: sqlite3.Connection, told: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(self, connection: sqlite3.Connection, told: Callable[[], AbstractContextManager[None]], share: Share) -> None:
         self.connection = connection
-        self._told = told
+        self._told, self._share = told, share
+        self._buckets = buckets(share)
         self._statements: dict[Table, Statements] = {}
 
     @contextmanager
@@ -54,17 +81,19 @@ class SqliteWriter:
         with self._told():
             connection.execute("BEGIN IMMEDIATE")  # not at the first write: two writers would meet and neither could go on
             try:
+                self._prove()
                 yield
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
-    def within(self, share: Share) -> "SqliteWriter":  # noqa: ARG002  # there is but one
-        return SqliteWriter(self.connection, self._told)
+    def within(self, share: Share) -> "SqliteWriter":
+        """As in ``Writer``."""
+        return SqliteWriter(self.connection, self._told, share)
 
-    def holds(self, relationship: str) -> bool:  # noqa: ARG002  # there is but one share
-        return True
+    def holds(self, relationship: str) -> bool:
+        return self._share is None or bucket(relationship) in self._buckets
 
     def close(self) -> None:
         self.connection.close()
@@ -73,26 +102,41 @@ class SqliteWriter:
 
     def progress(self, names: Collection[str] | None = None) -> dict[str, Progress]:
         with self._told():
-            return {name: at for name, at in read_progress(self.connection).items() if names is None or name in names}
+            return {name: at for name, at in read_progress(self.connection, self._in("slice")).items() if names is None or name in names}
 
     def parts(self, names: Collection[str]) -> list[Part]:
-        positions = [at.position for at in self.progress(names).values()]
-        return [Part(max(positions), EVERYTHING)] if positions else []
+        with self._told():
+            rows = self.connection.execute(PARTS.format(marks(len(names)), self._in("first")), list(names)).fetchall()
+        epochs = {one.first: one.epoch for one in self._share or ()}
+        found = [
+            Part(position, tuple(Slice(first, beyond, epochs.get(first)) for _, first, beyond in some))
+            for position, some in groupby(rows, key=itemgetter(0))
+        ]
+        return [Part(found[0].position, self._share)] if len(found) == 1 else found
 
     def put_progress(self, at: Progress) -> Progress:
-        written = msgspec.structs.replace(at, commits=at.commits + 1)
-        self.connection.execute(REPLACE_PROGRESS, msgspec.structs.astuple(written))
-        return written
+        cells = [getattr(at, column) for column in WRITTEN]
+        slices = self.connection.execute(PUT_PROGRESS.format(self._in("first")), cells).rowcount
+        return msgspec.structs.replace(at, commits=at.commits + slices)
 
     def revoke(self) -> None:
-        """Nothing: there are no leases here."""
+        self.connection.execute("UPDATE slices SET epoch = epoch + 1, worker = NULL")
 
-    def reslice(self, slices: Sequence[Slice]) -> None:  # noqa: ARG002
-        raise SettingsError("views in a SQLite file have one worker: slices of relationships are for PostgreSQL")
+    def reslice(self, slices: Sequence[Slice]) -> None:
+        execute = self.connection.execute
+        edges = [edge for one in slices for edge in (one.first, one.beyond)]
+        rows = execute(RESLICED.format(", ".join(["(?, ?)"] * len(slices))), edges).fetchall()
+        ((epoch,),) = execute("SELECT max(epoch) FROM slices")
+        execute("DELETE FROM progress")
+        execute("DELETE FROM slices")
+        columns = [*Progress.__struct_fields__, "slice"]
+        self.connection.executemany(f"INSERT INTO progress ({', '.join(columns)}) VALUES ({marks(len(columns))})", rows)  # noqa: S608
+        self.connection.executemany("INSERT INTO slices VALUES (?, ?, ?, NULL)", [(one.first, one.beyond, epoch + 1) for one in slices])
 
     def waiting(self, projection: str) -> list[str]:
-        found = self.connection.execute("SELECT relationship FROM parked WHERE projection = ?", (projection,))
-        return [relationship for (relationship,) in found]
+        with self._told():
+            found = self.connection.execute("SELECT relationship FROM parked WHERE projection = ?", (projection,))
+            return [relationship for (relationship,) in found if self.holds(relationship)]
 
     def waits(self, projection: str, relationship: str) -> tuple[str | None, int] | None:
         sql = "SELECT key, position FROM parked WHERE projection = ? AND relationship = ?"
@@ -133,7 +177,10 @@ class SqliteWriter:
         self.connection.execute(self._of(table).delete_relationship, (relationship,))
 
     def unpublished(self, table: Table, cursor: Any, as_of_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
-        found = self.connection.execute(self._of(table).unpublished, (cursor or 0, as_of_us, limit)).fetchall()
+        of = self._of(table)
+        sql = of.unpublished if self._share is None else of.unpublished_of.format(", ".join(map(str, self._buckets)))
+        with self._told():
+            found = self.connection.execute(sql, (cursor or 0, as_of_us, limit)).fetchall()
         return [StoredState(*row[:-1]) for row in found], found[-1][-1] if found else cursor
 
     # Tables
@@ -151,18 +198,17 @@ class SqliteWriter:
     def drop(self, name: str) -> None:
         self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
         self.connection.execute("DELETE FROM parked WHERE projection = ?", (name,))
-        self.connection.execute("DELETE FROM projections WHERE name = ?", (name,))
+        self.connection.execute("DELETE FROM progress WHERE name = ?", (name,))
 
     def replace(self, table: Table) -> int:
         name = table.projection.name
         self.connection.execute(f"ALTER TABLE {quoted(table.name)} RENAME TO {quoted(name)}")
         parked = self.connection.execute("UPDATE parked SET projection = ? WHERE projection = ?", (name, table.name)).rowcount
-        self.connection.execute("UPDATE projections SET name = ?, status = 'live' WHERE name = ?", (name, table.name))
+        self.connection.execute("UPDATE progress SET name = ?, status = 'live' WHERE name = ?", (name, table.name))
         return parked
 
     def compare(self, table: Table) -> Comparison | None:
-        progress = self.progress()
-        published = progress[table.projection.name].swept_us >= progress[table.name].swept_us
+        ((published,),) = self.connection.execute(PUBLISHED, (table.projection.name, table.name))
         old, new, key = quoted(table.projection.name), quoted(table.name), quoted(table.key)
         columns = [quoted(column) for column in (table.every if published else ("position", "recorded_us", "state"))]
         there = sqlite_utils.Database(self.connection).table(table.projection.name)
@@ -190,6 +236,17 @@ class SqliteWriter:
             for (name,) in self.connection.execute(alone, (DIFFERENCES_MAX,)):
                 yield Difference(name, what)
 
+    def _prove(self) -> None:
+        """Raises LeaseLostError where another worker has one of the slices, or had."""
+        if self._share is None or any(one.epoch is None for one in self._share):
+            return
+        if not set(self._share) <= set(self.connection.execute(f"SELECT first, beyond, epoch FROM slices WHERE {self._in('first')}")):  # noqa: S608
+            raise LeaseLostError("another worker has taken slices over that were ours: nothing was written; take part anew")
+
+    def _in(self, column: str) -> str:
+        """The test for a column that holds the first bucket of a slice of ours."""
+        return "1" if self._share is None else f"{column} IN ({', '.join(str(one.first) for one in self._share)})"
+
     def _put(self, sql: str, rows: Sequence[Cells]) -> None:
         with self._told():
             try:
@@ -214,7 +271,7 @@ class SqliteWriter:
         return found
 
 
-def read_progress(connection: sqlite3.Connection) -> dict[str, Progress]:
-    """How far each table is, by its name."""
-    rows = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM projections")  # noqa: S608
+def read_progress(connection: sqlite3.Connection, where: str = "1") -> dict[str, Progress]:
+    """How far each table is, by its name; in some slices."""
+    rows = connection.execute(f"SELECT {SUMMED} FROM progress WHERE {where} GROUP BY name")  # noqa: S608
     return {row[0]: Progress(*row) for row in rows}

@@ -18,13 +18,13 @@ rledger project
 @kafka
 @click.option("--once", is_flag=True, help="Catch up and stop.")
 @click.option("--retry-parked", is_flag=True, help="Try the relationships again whose events wait because one failed, and stop.")
-@click.option("--slices", type=click.IntRange(1, BUCKETS), help="On PostgreSQL: cut the relationships into so many slices, and stop.")
+@click.option("--slices", type=click.IntRange(1, BUCKETS), help="Cut the relationships into so many slices, 8 at first, and stop.")
 def project(*, kafka: str | None, once: bool, retry_parked: bool, slices: int | None) -> None:
     """The ledger into the views, as it grows.
 
-    On SQLite a second worker stands by until the first is gone. On PostgreSQL as many as you start share the relationships, and take over
-    from one that dies within ten seconds. A worker also closes each day: once a UTC day is over, an event says so.
-    With Kafka it delivers alerts to RLEDGER_ALERTS, each once.
+    As many as you start share the relationships, in slices, and take over from one that dies: on SQLite within a second, on PostgreSQL
+    within ten. A worker also closes each day: once a UTC day is over, an event says so. With Kafka it delivers alerts to RLEDGER_ALERTS,
+    each once.
     """
     settings = configured(runs=not (once or retry_parked or slices), RLEDGER_KAFKA=kafka)
     if slices:

@@ -1,16 +1,19 @@
 """``up``: everything on this machine."""
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 
 import click
 
 from ledger.ledger import Ledger
+from projections.stores.slices import BUCKETS
 from schemas.touchpoint import LEDGER_SUBJECT
 from service import feed
 from service.cli.options import configured, example, kafka
 from service.settings import Settings
 from service.stores import open_ledger
-from service.supervisor import Part, Supervisor
+from service.supervisor import WORKERS_MAX, Part, Supervisor, workers_here
 
 RECENT = 50  # events among which an example to look at is sought
 
@@ -19,11 +22,18 @@ RECENT = 50  # events among which an example to look at is sought
     epilog=example("""
 rledger up --sample
   rledger up --kafka localhost:9092
+  rledger up --kafka localhost:9092 --workers 2
 """),
 )
 @click.option("--sample", is_flag=True, help="Append two years of invented touchpoints, once, and a slow trickle from then on.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, BUCKETS),
+    metavar="N",
+    help=f"Projection workers that share the views of each ledger. By default one a core, at most {WORKERS_MAX}; one for the sample.",
+)
 @kafka
-def up(*, sample: bool, kafka: str | None) -> None:
+def up(*, sample: bool, workers: int | None, kafka: str | None) -> None:
     """Everything on this machine: intake, projections. Ctrl-C stops it.
 
     Without options it keeps the views of what other commands append.
@@ -40,16 +50,16 @@ def up(*, sample: bool, kafka: str | None) -> None:
                 else:
                     click.echo("sample: already there, only its trickle goes on")
             click.echo(_where_to_look(one, ledger, fed=sample or one.kafka is not None))
-        running += _parts(one, sample=sample)
-    click.echo(f"running  {', '.join(part.name for part in running)}; Ctrl-C stops")
+        running += _parts(one, workers or (1 if sample else workers_here(len(settings.each))), sample=sample)
+    click.echo(f"running  {_told(running)}; Ctrl-C stops")
     Supervisor(running).run()
     click.echo("stopped")
 
 
-def _parts(settings: Settings, *, sample: bool) -> list[Part]:
+def _parts(settings: Settings, workers: int, *, sample: bool) -> list[Part]:
     """What runs for one ledger."""
     brokers = ("--kafka", settings.kafka) if settings.kafka else ()
-    parts = [_part(settings, "project", "project", *brokers)]
+    parts = [_part(settings, "project", "project", *brokers)] * workers
     parts += [_part(settings, "intake", "consume", *brokers)] if settings.kafka else []
     parts += [_part(settings, "trickle", "trickle")] if sample else []
     return parts
@@ -61,6 +71,11 @@ def _part(settings: Settings, name: str, *arguments: str) -> Part:
     if settings.ledger is None:
         return Part(name, command)
     return Part(f"{name} {settings.ledger}", command, {"RLEDGER_LEDGER": str(settings.ledger)})
+
+
+def _told(parts: Sequence[Part]) -> str:
+    """The parts, those that are alike as one."""
+    return ", ".join(f"{name} ({count} workers)" if count > 1 else name for name, count in Counter(part.name for part in parts).items())
 
 
 def _where_to_look(settings: Settings, ledger: Ledger, *, fed: bool) -> str:

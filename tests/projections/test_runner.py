@@ -492,7 +492,7 @@ def test_a_worker_killed_again_and_again_leaves_the_rows_of_one_that_was_not(tmp
     ledger = Ledger.open(store, clock=iter(range(SECOND, 10**9)).__next__)
     views = Views.open(tmp_path / "views.db")
     rng, sent = random.Random(5), 0
-    for _ in range(12):
+    for _ in range(6):
         before = position(views)
         worker = subprocess.Popen([sys.executable, "-m", "tests.projections.worker", store, tmp_path / "views.db"], cwd=ROOT)
         try:

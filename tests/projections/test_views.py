@@ -279,15 +279,26 @@ def test_an_index_of_no_column_is_refused() -> None:
         Table(msgspec.structs.replace(THINGS, index=("number,colour",)))
 
 
-def test_views_made_before_policies_were_written_down_go_on_where_they_follow_none(tmp_path: Path) -> None:
-    filled(tmp_path / "views.db", 1).close()
-    with sqlite3.connect(tmp_path / "views.db") as connection:
-        connection.execute("ALTER TABLE projections DROP COLUMN policy")
-        connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    views = Views.open(tmp_path / "views.db")
-    assert [(at.position, at.policy) for at in views.progress().values()] == [(1, "")]
-    views.close()
+@pytest.mark.parametrize("version", [1, 2])
+def test_views_made_before_workers_shared_them_go_on_where_they_are(tmp_path: Path, version: int) -> None:
+    place = tmp_path / "views.db"
+    filled(place, 60).close()
+    rows, progress = execute(place, "SELECT * FROM things"), "SELECT name, version, position, swept_us, policy FROM projections"
+    before = execute(place, progress)
+    execute(
+        place,
+        "CREATE TABLE old AS SELECT * FROM projections",
+        "DROP VIEW projections",
+        "ALTER TABLE old RENAME TO projections",
+        *(["ALTER TABLE projections DROP COLUMN policy"] if version == 1 else []),
+        "DROP TABLE progress",
+        "DROP TABLE slices",
+        f"PRAGMA user_version = {version}",
+    )
+    with closing(Views.open(place)) as views:
+        assert [(at.position, at.policy) for at in views.progress().values()] == [(60, "")]
+        assert [one.position for one in views.holdings()] == [60] * 8
+    assert (execute(place, progress), execute(place, "SELECT * FROM things")) == (before, rows)
 
 
 def test_views_of_a_newer_program_are_left_alone(place: Place) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ledger.ledger import Ledger
 from projections.runner import Runner
-from projections.stores import leases
+from projections.stores import leases, postgres_leases
 from projections.views import Views
 from schemas.errors import LeaseLostError, StoreUnavailableError
 from tests.projections.chains import Place, chains
@@ -16,7 +16,7 @@ LEASE_S = 0.5  # so that the others go on soon after it is killed
 
 
 def main(store: str, place: Place) -> None:
-    leases.LEASE_S, leases.REBALANCE_S = LEASE_S, 0.05
+    postgres_leases.LEASE_S, leases.REBALANCE_S = LEASE_S, 0.05
     ledger = Ledger.open(store, clock=lambda: 0, read_only=True)
     views = Views.open(place)
     with views.join() as part:

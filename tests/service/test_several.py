@@ -100,7 +100,7 @@ def test_up_fills_all_ledgers_from_one_topic(two: Rledger, kafka: Kafka) -> None
     kafka.create_topic("several", partitions=4)
     kafka.create_topic("several-dead")
     two.environ |= {"RLEDGER_KAFKA": kafka.bootstrap, "RLEDGER_TOPIC": "several", "RLEDGER_DEADLETTERS": "several-dead"}
-    up = two.start("up")
+    up = two.start("up", "--workers", "1")
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "partitioner": "murmur2_random"})
     for number, subject in enumerate(CUSTOMERS):
         event = purchase(number, subject=subject).encode()

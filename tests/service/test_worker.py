@@ -1,4 +1,4 @@
-"""One worker keeps the views; a second stands by. Under a new policy they are made beside those that are kept, and answer."""
+"""Workers share the views. Under a new policy they are made beside those that are kept, and answer."""
 
 import json
 import signal
@@ -26,22 +26,6 @@ from tests.service.commands import PATIENCE_S, Rledger, eventually
 from tests.service.test_putting import purchase
 
 
-def test_a_second_worker_stands_by_and_takes_over(rledger: Rledger) -> None:
-    rledger("append", "-", stdin=purchase(1))
-    first = rledger.start("project")
-    assert first.stdout is not None
-    assert "worker.started" in first.stdout.readline()
-    second = rledger.start("project")
-    assert second.stdout is not None
-    assert "worker.standing-by" in second.stdout.readline()
-    first.kill()
-    assert "worker.started" in second.stdout.readline()
-    rledger("append", "-", stdin=purchase(2))
-    eventually(lambda: rledger.json("show", "customer/acme")[0]["events"] == 2)
-    second.send_signal(signal.SIGTERM)
-    assert second.wait(timeout=PATIENCE_S) == 0
-
-
 def test_catching_up_once_is_left_to_the_worker_that_runs(rledger: Rledger) -> None:
     rledger("append", "-", stdin=purchase(1))
     with closing(open_views(settings.read(rledger.environ))) as views, views.try_lock() or nullcontext() as lock:
@@ -51,21 +35,20 @@ def test_catching_up_once_is_left_to_the_worker_that_runs(rledger: Rledger) -> N
     assert "another worker keeps these views already" in done.stderr
 
 
-def test_workers_on_postgresql_share_the_relationships(rledger: Rledger, postgres_url: str) -> None:
-    rledger.environ["RLEDGER_STORE"] = postgres_url
-    rledger("append", "-", stdin=purchase(1))
-    rledger("project", "--once")
-    assert "nobody has any" in slices(rledger)
-    first, second = rledger.start("project"), rledger.start("project")
-    eventually(lambda: slices(rledger).count("has 4") == 2)
-    assert "another worker keeps these views already" in rledger("project", "--once").stderr
-    eventually(lambda: "in 6 slices now" in rledger("project", "--slices", "6").stdout)  # not while a worker looks whether to rebuild
-    eventually(lambda: slices(rledger).count("has 3") == 2)
+def test_workers_share_the_relationships(either: Rledger) -> None:
+    either("append", "-", stdin=purchase(1))
+    either("project", "--once")
+    assert "nobody has any" in slices(either)
+    first, second = either.start("project"), either.start("project")
+    eventually(lambda: slices(either).count("has 4") == 2)
+    assert "another worker keeps these views already" in either("project", "--once").stderr
+    eventually(lambda: "in 6 slices now" in either("project", "--slices", "6").stdout)  # not while a worker looks whether to rebuild
+    eventually(lambda: slices(either).count("has 3") == 2)
     first.send_signal(signal.SIGTERM)
     assert first.wait(timeout=PATIENCE_S) == 0
-    eventually(lambda: "has 6" in slices(rledger))
-    rledger("append", "-", stdin=purchase(2))
-    eventually(lambda: rledger.json("show", "customer/acme")[0]["events"] == 2)
+    eventually(lambda: "has 6" in slices(either))
+    either("append", "-", stdin=purchase(2))
+    eventually(lambda: either.json("show", "customer/acme")[0]["events"] == 2)
     second.send_signal(signal.SIGTERM)
     assert second.wait(timeout=PATIENCE_S) == 0
 
@@ -138,9 +121,8 @@ def test_while_views_are_made_anew_under_another_policy_the_old_ones_keep_up_and
         told(ledger, views, "after")
 
 
-def test_one_of_several_workers_makes_the_views_and_the_others_wait_quietly(rledger: Rledger, postgres_url: str, slow: Slow) -> None:
-    rledger.environ["RLEDGER_STORE"] = postgres_url
-    with working(rledger, 2) as (ledger, views), capture_logs() as logs:
+def test_one_of_several_workers_makes_the_views_and_the_others_wait_quietly(either: Rledger, slow: Slow) -> None:
+    with working(either, 2) as (ledger, views), capture_logs() as logs:
         eventually(lambda: sorted(Counter(one.worker for one in views.holdings()).values()) == [4, 4])
         adopt_other(ledger)
         eventually(lambda: slow.begun)
