@@ -1,14 +1,13 @@
 """Gather the appends of many threads into one commit: what a commit costs is shared by all that wait for one.
 
-Whoever finds nobody writing leads: it writes for all that wait, then makes one of those that came meanwhile the next leader. There is
-no thread of its own to start or to stop, and a caller waits until its own request is durable, so never more than one request a
-thread is held here.
+Appends that come while a group is written form the next group, and wait for its turn, one lock for all of them. Who gets it first writes
+for all; each of the others then finds its answer and lets the next one in. So threads wake one after the other, instead of all at once for
+Python's lock. There is no thread of its own to start or to stop, and a caller waits until its own request is durable, so never more than
+one request a thread is held here.
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Iterator, Sequence
 
 from ledger.plan import Answer, Outcome, Request
 from schemas.errors import StoreUnavailableError
@@ -16,16 +15,36 @@ from schemas.errors import StoreUnavailableError
 GROUP_MAX = 5_000  # touchpoints a commit, unless one request alone has more
 
 
+class _Group:
+    """Requests that are written together, in the order they came. ``turn`` is held while the group before them is written."""
+
+    __slots__ = ("tickets", "turn")
+
+    def __init__(self) -> None:
+        self.tickets: list[_Ticket] = []
+        self.turn = threading.Lock()
+
+    def commits(self) -> Iterator[list["_Ticket"]]:
+        """The tickets, so many together as go into one commit."""
+        commit: list[_Ticket] = []
+        size = 0
+        for ticket in self.tickets:
+            size += len(ticket.request.touchpoints)
+            if commit and size > GROUP_MAX:
+                yield commit
+                commit, size = [], len(ticket.request.touchpoints)
+            commit.append(ticket)
+        yield commit
+
+
 class _Ticket:
-    """A request on its way. ``woken`` is held until it is answered or its thread is to lead."""
+    """A request on its way, and its answer once there is one."""
 
-    __slots__ = ("outcome", "request", "woken")
+    __slots__ = ("group", "outcome", "request")
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
+    def __init__(self, request: Request, group: _Group) -> None:
+        self.request, self.group = request, group
         self.outcome: Outcome | Exception | None = None
-        self.woken = threading.Lock()
-        self.woken.acquire()
 
 
 class Gatherer:
@@ -33,9 +52,8 @@ class Gatherer:
 
     def __init__(self, record: Callable[[Sequence[Request]], list[Outcome]]) -> None:
         self._record = record
-        self._mutex = threading.Lock()  # guards the two below, for moments only
-        self._waiting: deque[_Ticket] = deque()
-        self._leader: _Ticket | None = None
+        self._mutex = threading.Lock()  # guards, for moments only, which group is forming and what is in it
+        self._forming = _Group()
 
     def submit(self, request: Request) -> Answer:
         """Return the answer once ``request`` is durable.
@@ -43,57 +61,41 @@ class Gatherer:
         Raises:
             LedgerError: the request was refused, or nothing could be written; nothing of it was kept.
         """
-        ticket = _Ticket(request)
+        ticket = _Ticket(request, self._forming)
         try:
             with self._mutex:
-                self._waiting.append(ticket)
-                self._leader = self._leader or ticket
-            if self._leader is not ticket:
-                ticket.woken.acquire()
-            if ticket.outcome is None:
-                self._lead(ticket)
-        except BaseException:  # a signal's, such as KeyboardInterrupt: the others must not wait for a leader that is gone
-            self._withdraw(ticket)
+                ticket.group = self._forming
+                ticket.group.tickets.append(ticket)
+            while ticket.outcome is None:
+                with (group := ticket.group).turn:
+                    if ticket.outcome is None and ticket.group is group:
+                        self._lead(ticket)
+        except BaseException:  # a signal's, such as KeyboardInterrupt: nobody waits for this answer any more
+            with self._mutex:
+                if ticket in ticket.group.tickets:
+                    ticket.group.tickets.remove(ticket)
             raise
         if isinstance(ticket.outcome, Exception):
             raise ticket.outcome
-        return cast("Answer", ticket.outcome)
+        return ticket.outcome
 
     def _lead(self, leader: _Ticket) -> None:
-        group = self._next_group()
-        try:
-            for ticket, outcome in zip(group, self._outcomes([ticket.request for ticket in group]), strict=True):
-                ticket.outcome = outcome
-        finally:
-            followers = [ticket for ticket in group if ticket is not leader]
-            with self._mutex:
-                # Interrupted before the answer was known: the next leader asks again, for what was written is then a repeat.
-                self._waiting.extendleft(ticket for ticket in reversed(followers) if ticket.outcome is None)
-                self._promote()
-            for ticket in followers:
-                if ticket.outcome is not None:
-                    ticket.woken.release()
-
-    def _promote(self) -> None:
-        self._leader = self._waiting[0] if self._waiting else None
-        if self._leader is not None:
-            self._leader.woken.release()
-
-    def _withdraw(self, ticket: _Ticket) -> None:
-        with self._mutex:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-            if self._leader is ticket:
-                self._promote()
-
-    def _next_group(self) -> list[_Ticket]:
-        group: list[_Ticket] = []
-        size = 0
-        with self._mutex:
-            while self._waiting and (not group or size + len(self._waiting[0].request.touchpoints) <= GROUP_MAX):
-                group.append(self._waiting.popleft())
-                size += len(group[-1].request.touchpoints)
-        return group
+        """Write for all of the leader's group, whose turn it holds, and give the turn to those that came meanwhile."""
+        group, following = leader.group, _Group()
+        with following.turn:
+            try:
+                with self._mutex:
+                    self._forming = following
+                for commit in group.commits():
+                    for ticket, outcome in zip(commit, self._outcomes([ticket.request for ticket in commit]), strict=True):
+                        ticket.outcome = outcome
+            finally:
+                with self._mutex:
+                    # Interrupted before all answers are known: the next leader asks again, for what was written is then a repeat.
+                    left = [ticket for ticket in group.tickets if ticket.outcome is None and ticket is not leader]
+                    for ticket in left:
+                        ticket.group = following
+                    following.tickets[:0] = left
 
     def _outcomes(self, requests: list[Request]) -> Sequence[Outcome | Exception]:
         """Record ``requests``; where one of several fails by a bug, each alone, so that it fails for its own caller only."""

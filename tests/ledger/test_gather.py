@@ -1,8 +1,11 @@
 """Concurrent appends share a commit, and nothing else: neither errors nor bugs nor fates."""
 
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
 
 from ledger.gather import GROUP_MAX, Gatherer
 from ledger.interface import Appended, DeadLetter, Delivered, Refused
@@ -57,7 +60,7 @@ class Held:
         futures = []
         for count, each in enumerate(requests, 1):
             futures.append(self.pool.submit(self.gatherer.submit, each))
-            while len(self.gatherer._waiting) < count:  # noqa: SLF001  # in this order
+            while len(self.gatherer._forming.tickets) < count:  # noqa: SLF001  # in this order
                 pass
         return futures
 
@@ -124,19 +127,47 @@ def test_a_store_that_fails_fails_everyone_with_an_error_of_their_own() -> None:
 
 
 def test_an_interrupted_leader_leaves_the_others_served() -> None:
-    interrupted = threading.Event()
-
     def record(requests: Sequence[Request]) -> list[Outcome]:
         if len(requests) == 3:
-            interrupted.set()
             raise KeyboardInterrupt
         return echo(requests)
 
     held = Held(record)
-    leader, *followers = held.submit(request("a"), request("b"), request("c"))
+    futures = held.submit(request("a"), request("b"), request("c"))
     held.release()
-    assert isinstance(leader.exception(), KeyboardInterrupt)
-    assert reasons(followers) == ["b0", "c0"]
+    (leader,) = (future for future in futures if isinstance(future.exception(), KeyboardInterrupt))
+    expected = {future: name for future, name in zip(futures, ["a0", "b0", "c0"], strict=True) if future is not leader}
+    assert reasons(list(expected)) == list(expected.values())
+    assert held.groups == [1, 3, 2]
+
+
+def test_every_leader_may_be_interrupted_and_whoever_is_left_is_served() -> None:
+    def record(requests: Sequence[Request]) -> list[Outcome]:
+        if len(requests) > 1:
+            raise KeyboardInterrupt
+        return echo(requests)
+
+    held = Held(record)
+    futures = held.submit(*[request(name) for name in "abcdef"])
+    held.release()
+    assert sum(isinstance(future.exception(), KeyboardInterrupt) for future in futures) == 5
+    assert len(reasons([future for future in futures if future.exception() is None])) == 1
+    assert held.groups == [1, 6, 5, 4, 3, 2, 1]
+    assert reasons([held.first]) == ["0"]
+
+
+def test_who_is_interrupted_while_waiting_is_left_out_and_keeps_nobody_waiting() -> None:
+    held = Held(echo)
+    futures = held.submit(request("a"))
+    main = threading.get_ident()
+    threading.Timer(0.05, signal.pthread_kill, [main, signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        held.gatherer.submit(request("main"))
+    futures += held.submit(request("b"))
+    held.release()
+    assert reasons(futures) == ["a0", "b0"]
+    assert held.groups[0] == 1
+    assert sum(held.groups) == 3
 
 
 def test_a_bug_or_a_zombie_in_the_group_costs_the_others_nothing(ledger: Ledger) -> None:
