@@ -1,5 +1,6 @@
 """Where the settings say the ledger and its views are."""
 
+import gc
 import os
 import platform
 from pathlib import Path
@@ -11,6 +12,8 @@ from schemas.errors import StoreOlderError
 from service.clock import now_us
 from service.masters import vault_of
 from service.settings import Settings
+
+CYCLES_AFTER = 50_000  # containers made before the newest are searched for cycles, by default 700: there are hardly any
 
 
 def open_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
@@ -29,7 +32,11 @@ def views_place(settings: Settings) -> Path | str:
 
 
 def open_views(settings: Settings) -> Views:
-    """The views of that ledger, made where there are none."""
+    """The views of that ledger, made where there are none.
+
+    The process then looks for garbage in cycles more rarely: states are lists and dicts by the ten thousand, and none is part of a cycle.
+    """
+    gc.set_threshold(CYCLES_AFTER, *gc.get_threshold()[1:])
     place = views_place(settings)
     if isinstance(place, Path):
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from functools import cache, partial
 
 import msgspec
 
-from projections.acquisition.days import WON, State, Told, as_of, fold, steps
+from projections.acquisition.days import State, as_of, fold, steps
 from projections.projection import Projection
 from projections.scoring.cases import ComplaintCase
 from projections.scoring.evidence import DAY_US
@@ -100,21 +100,27 @@ def _publish(by_kind: dict[str, Model], state: State, _moment_us: int) -> Row:
     rule = model.policy.acquisition
     currency, basis = _currency(state, model.kind, rule)
     near, far = (_stood(state, model, days, currency, basis) for days in (rule.near_days, rule.far_days))
-    purchase, incentive = _within(state, "purchase", rule), state.won.get("incentive") or _within(state, "incentive", rule)
+    first_us = (state.begun + rule.first_days) * DAY_US
+    firsts = {name: told for name, told in state.firsts.items() if told.mark.at_us < first_us}
+    words = {name: told.word for name, told in firsts.items()}
+    won = {name: told.word for name, told in state.won.items()}
+    purchase = firsts.get("purchase")
     return Row(
         relationship=state.relationship,
         kind=model.kind,
         begun_on=date.fromordinal(state.begun + EPOCH_DAY).isoformat(),
         opened=state.opened,
-        **{name: None if (told := state.won.get(name)) is None else told.word for name in WON[:-1]},
-        incentive=None if incentive is None else incentive.word,
+        channel=won.get("channel"),
+        segment=won.get("segment"),
+        incentive=won.get("incentive", words.get("incentive")),
         first_purchase=None if purchase is None else round(purchase.amount, 2),
         first_purchase_currency=None if purchase is None else purchase.currency,
-        first_complaint=_complained(state, rule),
-        **{
-            f"first_{name}": None if (told := _within(state, name, rule)) is None else told.word
-            for name in ("delivery", "answer", "payment", "quote", "rate")
-        },
+        first_delivery=words.get("delivery"),
+        first_complaint=_complained(state, words.get("complaint"), first_us),
+        first_answer=words.get("answer"),
+        first_payment=words.get("payment"),
+        first_quote=words.get("quote"),
+        first_rate=words.get("rate"),
         currency=currency,
         basis=basis,
         near_quality=near[0],
@@ -128,19 +134,12 @@ def _publish(by_kind: dict[str, Model], state: State, _moment_us: int) -> Row:
     )
 
 
-def _within(state: State, name: str, rule: AcquisitionPolicy) -> Told | None:
-    told = state.firsts.get(name)
-    return told if told is not None and told.mark.at_us < (state.begun + rule.first_days) * DAY_US else None
-
-
-def _complained(state: State, rule: AcquisitionPolicy) -> str | None:
-    """What became of the first complaint within the first days."""
-    told = _within(state, "complaint", rule)
-    if told is None:
+def _complained(state: State, complaint_id: str | None, first_us: int) -> str | None:
+    """What became of the first complaint by the end of the first days."""
+    if complaint_id is None:
         return None
-    case = state.cases.get(f"complaint/{told.word}")  # of the many that are no longer kept singly all were settled
-    still = isinstance(case, ComplaintCase) and case.is_open((state.begun + rule.first_days) * DAY_US)
-    return "left open" if still else "settled"
+    case = state.cases.get(f"complaint/{complaint_id}")  # of the many that are no longer kept singly all were settled
+    return "left open" if isinstance(case, ComplaintCase) and case.is_open(first_us) else "settled"
 
 
 def _currency(state: State, kind: str, rule: AcquisitionPolicy) -> tuple[str | None, str | None]:
@@ -148,8 +147,8 @@ def _currency(state: State, kind: str, rule: AcquisitionPolicy) -> tuple[str | N
     end, found = state.begun + rule.far_days, dict[str, tuple[int, int]]()
     for currency, days in state.money.items():
         known = [money for day, money in days.items() if day < end]
-        if count := sum(money.count for money in known):
-            found[currency] = count, sum(money.margins for money in known)
+        if count := sum([money.count for money in known]):
+            found[currency] = count, sum([money.margins for money in known])
     if not found:
         return None, None
     main = max(found, key=lambda currency: (found[currency][0], currency))
@@ -171,9 +170,9 @@ def _stood(
     quality = round(found.quality, 2) if found.evidence > 0.0 else None
     since = end - model.policy.acquisition.active_days
     active = any(bits & _days(since - word * WORD_BITS, end - word * WORD_BITS) for word, bits in state.traded.items())
-    cost = model.policy.serve.hour_cost * sum(hours for day, hours in state.served.items() if day < end)
+    cost = model.policy.serve.hour_cost * sum([hours for day, hours in state.served.items() if day < end])
     if currency is None:
         return quality, active, None, round(cost, 2)
     known = [money for day, money in state.money[currency].items() if day < end]
-    value = sum(money.margin if basis == "margin" else money.amount for money in known)
-    return quality, active, round(value, 2), round(cost + sum(money.given for money in known), 2)
+    value = sum([money.margin if basis == "margin" else money.amount for money in known])
+    return quality, active, round(value, 2), round(cost + sum([money.given for money in known]), 2)

@@ -214,5 +214,5 @@ def as_of(state: State, model: Model, end: int) -> scoring.State:
     if bought and model.kind == "customer":
         found.first_bought, found.last_bought = min(bought), max(bought)
         half_life = model.policy.purchases.half_life_us
-        sums[-1] = sum(kept(day * DAY_US, half_life) for day in bought)
+        sums[-1] = sum([kept(day * DAY_US, half_life) for day in bought])
     return found

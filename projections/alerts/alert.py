@@ -64,21 +64,21 @@ class Alert(msgspec.Struct, array_like=True, gc=False):
 
     evidence: positions of the events that speak for it, the newest last. opened_us: when its cause came true. last_us: when it was last
     confirmed. historical: that lay in the past when the ledger heard of it. lasts: it does not lapse, its cause is a state that only an
-    event ends. parts: what stands of it, the oldest first; it closes with the last. severity: the worst it ever was. text: of the gravest
-    part, and how many there are beside. closed_us, closed: when it ended and how. The rest is what people did.
+    event ends. parts: what stands of it, the oldest first; it closes with the last. severity: the worst it ever was. text: what
+    ``text_of`` told when it ended. closed_us, closed: when it ended and how. The rest is what people did.
     """
 
     id: str
     kind: AlertKind
     cause: str
     severity: Severity
-    text: str
     evidence: list[int]
     opened_us: int
     last_us: int
     historical: bool
     lasts: bool
     parts: dict[str, Part]
+    text: str = ""
     closed_us: int | None = None
     closed: str | None = None
     acknowledged_by: str | None = None

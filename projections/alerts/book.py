@@ -60,7 +60,6 @@ def settle(book: Book, policy: AlertsPolicy, part: str, at_us: int, why: str) ->
         return
     if len(alert.parts) > 1:
         alert.parts = {name: one for name, one in alert.parts.items() if name != part}
-        alert.text = _text(alert)
     elif alert.historical and at_us <= alert.opened_us and alert.acknowledged_by is None:
         del book.alerts[alert.cause]
     else:
@@ -88,7 +87,8 @@ def pass_time(book: Book, policy: AlertsPolicy, recorded_us: int, occurred_us: i
         due = [item for item in book.watches.items() if item[1].due_us <= (seen_us if item[1].late else recorded_us)]
         for part, one in sorted(due, key=lambda item: (item[1].due_us, item[0])):
             del book.watches[part]
-            _lapse(book, policy, one.due_us)
+            if book.lapse_us <= one.due_us:
+                _lapse(book, policy, one.due_us)
             _open(book, policy, Cause(one.kind, one.cause, one.severity, one.text, part), one.due_us, [one.position], historical=one.late)
         _next(book)
     if book.lapse_us <= seen_us:
@@ -131,7 +131,7 @@ def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: 
         name = alert_id(book.relationship, cause.name, at_us)
         lasts, positions = cause.kind in LASTING, list(evidence[-EVIDENCE_KEPT:])
         parts = {part: Part(cause.severity, cause.text)}
-        found = Alert(name, cause.kind, cause.name, cause.severity, cause.text, positions, at_us, at_us, historical, lasts, parts)
+        found = Alert(name, cause.kind, cause.name, cause.severity, positions, at_us, at_us, historical, lasts, parts)
         book.alerts[cause.name] = found
         if not lasts:
             book.lapse_us = min(at_us + policy.lapse_us, book.lapse_us)
@@ -143,11 +143,12 @@ def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: 
     found.parts = {**found.parts, part: Part(cause.severity, cause.text)}
     if len(found.parts) > PARTS_KEPT:
         del found.parts[next(iter(found.parts))]
-    found.text = _text(found)
 
 
-def _text(alert: Alert) -> str:
+def text_of(alert: Alert) -> str:
     """The gravest of its parts, the oldest of these, and how many there are beside."""
+    if not alert.parts:
+        return alert.text
     first = max(alert.parts.values(), key=lambda one: GRAVITY[one.severity])
     others = len(alert.parts) - 1
     return f"{first.text}, and {others} more" if others else first.text
@@ -155,6 +156,7 @@ def _text(alert: Alert) -> str:
 
 def _end(book: Book, policy: AlertsPolicy, alert: Alert, at_us: int, how: str) -> None:
     del book.alerts[alert.cause]
+    alert.text = text_of(alert)
     alert.closed_us, alert.closed, alert.parts = at_us, how, {}
     book.past = sorted([*book.past, alert], key=lambda one: (one.closed_us or 0, one.id))[-policy.kept :]
 

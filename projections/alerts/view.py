@@ -12,7 +12,7 @@ import msgspec
 
 from projections.alerts import again, care, handling, rhythm, terms, turning
 from projections.alerts.alert import SEVERITIES, Alert, AlertKind, AlertState, Book, Severity
-from projections.alerts.book import at, pass_time
+from projections.alerts.book import at, pass_time, text_of
 from projections.projection import Projection
 from projections.scoring.models import Source, models
 from projections.scoring.policy import Policy
@@ -68,7 +68,7 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=6,
+        version=7,
         policy=policy.digest,
         row=Row,
         state=Book,
@@ -180,7 +180,7 @@ def _told(relationship: str, alert: Alert, moment_us: int, policy: Policy) -> To
         severity=alert.severity,
         state=_state(alert, moment_us),
         cause=alert.cause,
-        text=alert.text,
+        text=text_of(alert),
         next_step=policy.plays.of(alert.kind),
         evidence=tuple(alert.evidence),
         opened_at=iso(alert.opened_us),

@@ -44,9 +44,9 @@ class Sums(msgspec.Struct, array_like=True, gc=False):
 
     def tell(self, case: Case, moment_us: int, kind: str, policy: Policy) -> None:
         """Add what a case says at a moment."""
-        for number, item in told(case, moment_us, kind, policy):
+        for number, item, minus in told(case, moment_us, kind, policy):
             factor = kept(item.at_us, policy.reputation.half_life_us)
-            self.add(number, month_of(item.since_us), item.plus * factor, item.minus * factor)
+            self.add(number, month_of(item.since_us), item.plus * factor, minus * factor)
 
     def newest(self, count: int) -> dict[int, list[float]]:
         """The newest ``count`` months by the calendar, all before added together."""

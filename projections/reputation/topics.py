@@ -69,24 +69,23 @@ CASES: Mapping[type, type[Case]] = {
     c.NegotiationOpened: NegotiationCase,
     c.NegotiationClosed: NegotiationCase,
 }
+_COMPLAINTS, _HANDLING = NUMBERS["complaints"], NUMBERS["handling"]
 _OF_CASE: Mapping[type, int] = {PromiseCase: NUMBERS["promises"], NegotiationCase: NUMBERS["deals"]}
 
 
-def told(case: Case, moment_us: int, kind: str, policy: Policy) -> Iterator[tuple[int, Item]]:
-    """What a case says of our conduct at a moment: (topic number, evidence)."""
+def told(case: Case, moment_us: int, kind: str, policy: Policy) -> Iterator[tuple[int, Item, float]]:
+    """What a case says of our conduct at a moment: topic number, evidence, and the part of ``minus`` that is of this topic.
+
+    A complaint costs something even when it is settled at once and to their content; all beyond is how it was handled.
+    """
     for item in case.items(moment_us, kind, policy):
         if not item.ours:
             continue
         if not isinstance(case, ComplaintCase):
-            yield _OF_CASE[type(case)], item
-        elif item.minus < 0.0:
-            yield NUMBERS["handling"], item  # what was won back
-        else:
-            yield from _complaint(case, item, policy)
-
-
-def _complaint(case: ComplaintCase, item: Item, policy: Policy) -> Iterator[tuple[int, Item]]:
-    """A complaint costs something even when it is settled at once and to their content; all beyond is how it was handled."""
-    spared = min(item.minus, policy.severity.of[case.severity] * (1.0 - policy.complaint.recovered_satisfied))
-    for topic, minus in (("complaints", spared), ("handling", item.minus - spared)):
-        yield NUMBERS[topic], Item(item.dimension, item.at_us, item.since_us, item.plus, minus, item.ours, item.by)
+            yield _OF_CASE[type(case)], item, item.minus
+            continue
+        spared = 0.0  # what was won back was won by handling it
+        if item.minus >= 0.0:
+            spared = min(item.minus, policy.severity.of[case.severity] * (1.0 - policy.complaint.recovered_satisfied))
+            yield _COMPLAINTS, item, spared
+        yield _HANDLING, item, item.minus - spared

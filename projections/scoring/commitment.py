@@ -25,6 +25,7 @@ from projections.scoring.evidence import Evidence
 from projections.scoring.policy import Policy, PurchasesPolicy
 from schemas.catalogue import Closed, ContractEnded, ContractRenewed, ContractSigned, Referral
 
+LN2 = log(2.0)
 PROBABILITY_MAX = 0.9999  # nobody is certain to come back; levels are told to four digits
 WORTH_MAX = 1e6  # events; beyond, an interval is narrower than any digit told
 EXPONENT_MAX = 1000.0  # half-lives; beyond, a double is full and they have left anyway
@@ -54,8 +55,9 @@ def purchase_probability(purchases: float, days_since_first: float, policy: Purc
         days_since_last: days since the last, 0 to ``days_since_first``.
         policy: half-life, prior, horizon and odds of leaving.
     """
-    rate = policy.rate_days + _exposure_days(days_since_first, policy)
-    shape = policy.shape + _counted(purchases, days_since_first, policy)
+    fade = _fade(days_since_first, policy)
+    rate = policy.rate_days + _exposure_days(fade, policy)
+    shape = policy.shape + _counted(purchases, fade, policy)
     odds = _odds_left(purchases, days_since_first, days_since_last, policy)
     return (1.0 - _none(shape, rate, policy.horizon_days)) / (1.0 + odds)
 
@@ -66,11 +68,11 @@ def outlook(purchases: float, days_since_first: float, days_since_last: float, p
     Sums that fade know more than as many fresh events: their variance is that of sums larger by the weights' total over the total of
     their squares (Kish 1965). The distribution of the rate then gives that of the probability, whose first two moments are closed forms.
     """
-    horizon, exposure = policy.horizon_days, _exposure_days(days_since_first, policy)
+    fade, horizon = _fade(days_since_first, policy), policy.horizon_days
+    exposure, counted = _exposure_days(fade, policy), _counted(purchases, fade, policy)
     rate = policy.rate_days + exposure
-    counted = _counted(purchases, days_since_first, policy)
     stayed = 1.0 / (1.0 + _odds_left(purchases, days_since_first, days_since_last, policy))
-    more = 2.0 / (1.0 + exp2(-days_since_first / policy.half_life_days))
+    more = 2.0 / (1.0 + fade)
     sure_shape, sure_rate = policy.shape + more * counted, policy.rate_days + more * exposure
     none = _none(sure_shape, sure_rate, horizon)
     variance = _none(sure_shape, sure_rate, 2.0 * horizon) - none * none
@@ -84,9 +86,10 @@ def outlook(purchases: float, days_since_first: float, days_since_last: float, p
 
 def expected_purchases(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> float:
     """The expected number of days with a purchase within the horizon: BG/NBD in closed form on the faded history, NBD without leaving."""
-    watched = _exposure_days(days_since_first, policy)
+    fade = _fade(days_since_first, policy)
+    watched = _exposure_days(fade, policy)
     # the first purchase counts in full for leaving, and as the policy says for the rate
-    shape = policy.shape + _counted(purchases, days_since_first, policy) - purchases
+    shape = policy.shape + _counted(purchases, fade, policy) - purchases
     leaves = (policy.leaving, LEAVING_B) if policy.leaving > 0.0 else (None, None)
     just_bought = bgnbd.History(purchases, watched, watched)
     fresh = bgnbd.expected_purchases(just_bought, policy.horizon_days, bgnbd.Parameters(shape, policy.rate_days, *leaves))
@@ -94,14 +97,19 @@ def expected_purchases(purchases: float, days_since_first: float, days_since_las
     return stayed / (1.0 + _odds_left(purchases, days_since_first, days_since_last, policy))
 
 
-def _exposure_days(days: float, policy: PurchasesPolicy) -> float:
-    """So many days, each faded by its age."""
-    return policy.half_life_days / log(2.0) * (1.0 - exp2(-days / policy.half_life_days))
+def _fade(days: float, policy: PurchasesPolicy) -> float:
+    """What is left of something after so many days."""
+    return exp2(-days / policy.half_life_days)
 
 
-def _counted(purchases: float, days_since_first: float, policy: PurchasesPolicy) -> float:
-    """The faded number of purchases, the first of them counted as the policy says."""
-    return max(0.0, purchases - (1.0 - policy.first) * exp2(-days_since_first / policy.half_life_days))
+def _exposure_days(fade: float, policy: PurchasesPolicy) -> float:
+    """The days since what has faded so far, each faded by its age."""
+    return policy.half_life_days / LN2 * (1.0 - fade)
+
+
+def _counted(purchases: float, fade: float, policy: PurchasesPolicy) -> float:
+    """The faded number of purchases, the first of them, which has faded so far, counted as the policy says."""
+    return max(0.0, purchases - (1.0 - policy.first) * fade)
 
 
 def _none(shape: float, rate_days: float, horizon_days: float) -> float:
@@ -114,9 +122,9 @@ def _odds_left(purchases: float, days_since_first: float, days_since_last: float
     if policy.leaving == 0.0:
         return 0.0
     then = purchases * exp2(min(EXPONENT_MAX, days_since_last / policy.half_life_days))
-    until = max(0.0, days_since_first - days_since_last)
-    rate = policy.rate_days + _exposure_days(until, policy)
-    said = policy.steady * (policy.shape + _counted(then, until, policy)) * log1p(days_since_last / rate)
+    fade = _fade(max(0.0, days_since_first - days_since_last), policy)
+    rate = policy.rate_days + _exposure_days(fade, policy)
+    said = policy.steady * (policy.shape + _counted(then, fade, policy)) * log1p(days_since_last / rate)
     return policy.leaving / (1.0 + then) * exp(min(LOG_ODDS_MAX, said))
 
 

@@ -120,9 +120,13 @@ def totals(state: State, model: Model, moment_us: int) -> Totals:
     for case in state.cases.values():
         for item in case.items(moment_us, model.kind, model.policy):
             number = model.numbers[item.dimension]
-            factor = exp2((item.at_us - moment_us) / model.dimensions[number].half_life_us)
-            add(result[number], item.plus, item.minus, item.ours, factor)
-            result[number].squares += (item.plus + item.minus) * factor * factor
+            total, factor = result[number], exp2((item.at_us - moment_us) / model.dimensions[number].half_life_us)
+            plus, minus = item.plus * factor, item.minus * factor
+            total.plus += plus
+            total.minus += minus
+            if item.ours:
+                total.minus_ours += minus
+            total.squares += (plus + minus) * factor
     return Totals(result, _bought(state, sums[-1], model, moment_us))
 
 
@@ -206,13 +210,15 @@ def figures(state: State, model: Model, moment_us: int) -> Figures:
     mean = quality(found, model)
     middle = variance = lost = lost_ours = known = 0.0
     for dimension, total, one in zip(model.dimensions, evidence.dimensions, found, strict=True):
-        weight = dimension.weight
-        middle += weight * one.centre
-        variance += weight * weight * one.centre * (1.0 - one.centre) / (one.worth + 1.0)
-        share = 100.0 * weight * one.level / one.events  # points of quality one event against costs
-        lost += share * max(0.0, total.minus)
-        lost_ours += share * max(0.0, total.minus_ours)
-        if weight:
-            known += one.evidence
+        weight, centre = dimension.weight, one.centre
+        if not weight:
+            continue
+        known += one.evidence
+        middle += weight * centre
+        variance += weight * weight * centre * (1.0 - centre) / (one.worth + 1.0)
+        if total.minus > 0.0:
+            share = 100.0 * weight * one.level / one.events  # points of quality one event against costs
+            lost += share * total.minus
+            lost_ours += share * max(0.0, total.minus_ours)
     worth = middle * (1.0 - middle) / variance - 1.0
     return Figures(moment_us, found, mean, middle, worth, model.policy.model.interval_mass, known, lost, lost_ours)

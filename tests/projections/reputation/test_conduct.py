@@ -89,8 +89,8 @@ def test_a_row_is_what_adding_up_every_event_anew_gives(events: list[Recorded], 
             case = cases.setdefault(case_type.key(event.data), case_type())  # type: ignore[arg-type]
             case.take(event, event.data, POLICY)  # type: ignore[arg-type]
     for case in cases.values():
-        for number, item in told(case, moment_us, kind, POLICY):
-            add(number, item.at_us, item.plus, item.minus)
+        for number, item, minus in told(case, moment_us, kind, POLICY):
+            add(number, item.at_us, item.plus, minus)
     published = row(events, moment_us)
     for topic, number in NUMBERS.items():
         for side, amount in zip(("for", "against"), found[number], strict=True):
