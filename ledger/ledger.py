@@ -7,27 +7,30 @@ What the catalogue marks as personal or secret is sealed before it is written an
 what was said, the store and all that leaves it (``read_sealed``: leaves, the relay) has ciphertext.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from ledger import sealing
+from ledger import letters, sealing
 from ledger.check import Problem, problems
 from ledger.gather import Gatherer
 from ledger.interface import Appended, DeadLetter, Delivered, Head, KeptCheckpoint, KeptLetter, LetterFor, Refused, Tree
 from ledger.plan import Erasure, Request
 from ledger.recorder import LedgerRecorder
+from ledger.sealing import DataKey
 from ledger.sqlite import SQLiteLedgerRecorder
 from ledger.sums import TABLES
-from ledger.vault import KeptKey, Vault
+from ledger.vault import KeptKey, KeyUnavailableError, Vault
 from schemas.errors import NotFoundError, SettingsError
 from schemas.identity import identity
 from schemas.touchpoint import LEDGER_SUBJECT, Stored, Touchpoint
 
 READ_LIMIT_MAX = 10_000  # events a read; about 5 MB at 500 bytes an event
 REWRAP_KEYS = 5_000  # keys a commit of a rotation
+LETTERS_PAGE = 100  # dead letters read at once, of 256 KiB at most
 
 
 class Ledger:
@@ -55,14 +58,12 @@ class Ledger:
             SettingsError: the URL is wrong, or what it names is not a ledger.
             StoreNewerError: a newer version of this program wrote it.
         """
-        parts, vault = urlsplit(url), vault or Vault()
-        if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
-            return cls(SQLiteLedgerRecorder(Path(unquote(parts.path[1:])), clock=clock, vault=vault, read_only=read_only), vault)
-        if parts.scheme in {"postgresql", "postgres"}:
-            from ledger.postgres import PostgresLedgerRecorder  # noqa: PLC0415  # takes 0.2 s, which a command on SQLite need not wait
-
-            return cls(PostgresLedgerRecorder(url, clock=clock, vault=vault, read_only=read_only), vault)
-        raise SettingsError(f"{parts.scheme or url!r} names no store: expected sqlite:///PATH or postgresql://...")
+        vault = vault or Vault()
+        opened = cls(_recorder(url, clock, vault, read_only=read_only), vault)
+        if not read_only:
+            with contextlib.suppress(KeyUnavailableError):  # then another time
+                opened.seal_letters()
+        return opened
 
     def append(
         self,
@@ -121,8 +122,25 @@ class Ledger:
         return self.recorder.key_of(relationship)
 
     def erase_letters(self, relationship: str) -> int:
-        """Erase what dead letters about a relationship hold; why each was refused stays. Returns: how many that were."""
-        return self.recorder.erase_letters(relationship)
+        """Erase what dead letters about a relationship hold, whose key is destroyed; why each was refused stays. Returns: how many.
+
+        Those that its key sealed are known by that. Others are read, as far as their key is here, and may be about it, too.
+        """
+        kept = self.recorder.key_of(relationship)
+        if kept is None:
+            return 0
+        about = [row.number for row, keys in self._letters() if letters.concerns(row, relationship, kept.number, keys)]
+        if about:
+            self.recorder.erase_letters(about, kept.number)
+        return len(about)
+
+    def seal_letters(self) -> int:
+        """Seal the dead letters that came before there was a key. Returns: how many; none where there still is no master key."""
+        total = 0
+        if self.recorder.plain_letters(1) and self.vault.seals():
+            while count := self.recorder.seal_letters(LETTERS_PAGE):
+                total += count
+        return total
 
     def require_key(self) -> None:
         """Fail now, where appending would wait for the master key.
@@ -204,11 +222,27 @@ class Ledger:
 
     def dead_letters(self, *, after: int = 0, limit: int, waiting: bool | None = None) -> list[KeptLetter]:
         """Up to ``limit`` dead letters with a number over ``after``, in order; ``waiting``: only those not replayed, or replayed."""
-        return self.recorder.dead_letters(after, limit, waiting)
+        rows = self.recorder.dead_letters(after, limit, waiting)
+        keys = self.vault.open_all(self.recorder.keys({row.key_number for row in rows if row.key_number is not None and row.is_sealed}))
+        return [letters.from_row(row, keys) for row in rows]
+
+    def dead_letters_sealed(self, *, after: int = 0, limit: int, waiting: bool | None = None) -> list[KeptLetter]:
+        """As ``dead_letters``, each as it stands in the store: what can be told of it without any key."""
+        return list(map(letters.from_row, self.recorder.dead_letters(after, limit, waiting)))
 
     def unmarked_letters(self) -> list[int]:
-        """Numbers of dead letters whose mark is not that of what they hold: somebody altered them. Reads them all."""
-        return self.recorder.unmarked_letters()
+        """Numbers of dead letters whose mark is not that of what they hold, as far as keys are here: somebody altered them. Reads all."""
+        return [row.number for row, keys in self._letters() if not letters.is_marked(row, keys)]
+
+    def _letters(self) -> Iterator[tuple[letters.Row, Mapping[int, DataKey]]]:
+        """Every dead letter, with the keys that are here."""
+        after = 0
+        while rows := self.recorder.dead_letters(after, LETTERS_PAGE, None):
+            after, keys = rows[-1].number, dict[int, DataKey]()
+            for kept in self.recorder.keys({row.key_number for row in rows if row.key_number is not None}):
+                with contextlib.suppress(KeyUnavailableError, ValueError):
+                    keys[kept.number] = self.vault.open(kept)
+            yield from ((row, keys) for row in rows)
 
     def altered(self) -> list[str]:
         """What stands beside the events and is not as it was written, for people: offsets, dead letters, checkpoints. Reads them all."""
@@ -220,10 +254,10 @@ class Ledger:
         Raises:
             NotFoundError: there is no such letter.
         """
-        letter = self.recorder.dead_letter(number)
-        if letter is None:
+        kept = self.dead_letters(after=number - 1, limit=1)
+        if not kept or kept[0].number != number:
             raise NotFoundError(f"there is no dead letter {number}; `rledger deadletters list` shows them")
-        return letter
+        return kept[0]
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
         """Keep a signed checkpoint that was seen, for ever: what the log must agree with from now on."""
@@ -250,3 +284,14 @@ class Ledger:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _recorder(url: str, clock: Callable[[], int], vault: Vault, *, read_only: bool) -> LedgerRecorder:
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
+        return SQLiteLedgerRecorder(Path(unquote(parts.path[1:])), clock=clock, vault=vault, read_only=read_only)
+    if parts.scheme in {"postgresql", "postgres"}:
+        from ledger.postgres import PostgresLedgerRecorder  # noqa: PLC0415  # takes 0.2 s, which a command on SQLite need not wait
+
+        return PostgresLedgerRecorder(url, clock=clock, vault=vault, read_only=read_only)
+    raise SettingsError(f"{parts.scheme or url!r} names no store: expected sqlite:///PATH or postgresql://...")

@@ -7,11 +7,12 @@ personal values are sealed by then: what stands in the store is what is proven.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import msgspec
+from msgspec.structs import astuple
 
-from ledger import sealing
+from ledger import letters, sealing
 from ledger.interface import Appended, DeadLetter, Delivered, LetterFor, Refused
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import Frontier
@@ -21,6 +22,9 @@ from schemas.errors import ChangedError, LedgerError, NotFoundError, OvertakenEr
 from schemas.identity import content_digest
 from schemas.personal import UNMARKED
 from schemas.touchpoint import LEDGER_SUBJECT, Touchpoint
+
+MOVED = ("tracking", "keys")
+"""The tables whose sums a plan moves; those of the others move as their rows are written."""
 
 Answer = list[Appended | Refused]
 Outcome = Answer | LedgerError
@@ -57,10 +61,11 @@ class Known(msgspec.Struct):
     versions: dict[str, int]  # by relationship: its newest version; absent or 0 where it has none
     offsets: dict[str, int]  # by stream: its next offset
     replayed: dict[int, int | None]  # by number of a dead letter: the position of its corrected form
-    keys: dict[str, KeptKey] = {}  # of the relationships in ``sealing_for``
+    sealing_for: Sequence[str] = ()  # as the function says
+    keys: dict[str, KeptKey] = {}  # of those relationships
     asked: dict[int, KeptKey] = {}  # by number: those that sealed ``firsts`` ask for
     last_key: int = 0  # the highest number of a key
-    offsets_sum: bytes = b""  # over all offsets, as in ``sums``; needed where requests name streams
+    sums: dict[str, bytes] = {}  # of the tables in ``MOVED``, as in ``sums``
 
 
 class Plan(msgspec.Struct):
@@ -70,11 +75,11 @@ class Plan(msgspec.Struct):
     tree: Frontier  # with the new events
     rows: list[Row] = []
     offsets: dict[str, int] = {}
-    offsets_sum: bytes = b""  # with the new offsets
-    letters: list[DeadLetter] = []
+    letters: list[tuple[Any, ...]] = []  # as ``letters.to_row`` makes them
     replayed: dict[int, int] = {}
     keys: list[KeptKey] = []  # new ones
     destroyed: list[int] = []  # numbers of keys
+    sums: dict[str, bytes] = {}  # of the tables in ``MOVED`` that change, with what is written
     outcomes: list[Outcome] = []
 
 
@@ -82,6 +87,8 @@ def sealing_for(requests: Sequence[Request]) -> list[str]:
     """The relationships whose keys may be needed, the ledger's own first; none where nothing is to be sealed."""
     named = {one.subject for request in requests for one in request.touchpoints if one.type not in UNMARKED}
     named |= {request.erases.relationship for request in requests if request.erases is not None}
+    named |= {letters.about(one) or LEDGER_SUBJECT for request in requests for one in request.dead_letters}
+    named |= {LEDGER_SUBJECT for request in requests if request.letter_for is not None}
     return [LEDGER_SUBJECT, *(named - {LEDGER_SUBJECT})] if named else []
 
 
@@ -91,12 +98,19 @@ def plan(requests: Sequence[Request], known: Known, vault: Vault, *, now_us: int
     Time never runs backwards in the log: with a clock behind the newest event, that event's moment is used again.
     """
     made, before = Plan(max(now_us, known.recorded_us), known.tree), dict(known.offsets)
-    sealer = Sealer(vault, known.keys, last=known.last_key, now_us=made.recorded_us)
+    sealer = Sealer(vault, known.sealing_for, known.keys, last=known.last_key, now_us=made.recorded_us)
     for request in requests:
         made.outcomes.append(_refusal(request, known) or _decide(request, known, made, sealer, vault))
-    made.keys = sealer.made
+    made.keys, made.destroyed = sealer.made, [one.number for one in sealer.ended]
     made.tree = known.tree.extended(hash_row(*row[:-1]) for row in made.rows)
-    made.offsets_sum = moved(known.offsets_sum, [one for one in before.items() if one[0] in made.offsets], made.offsets.items())
+    if made.offsets:
+        offsets = [one for one in before.items() if one[0] in made.offsets]
+        made.sums["tracking"] = moved(known.sums.get("tracking", b""), offsets, made.offsets.items())
+    if made.keys or made.destroyed:
+        fresh = {one.number for one in made.keys}
+        gone = [one for one in sealer.ended if one.number not in fresh]
+        come = sealer.now([*made.keys, *gone])
+        made.sums["keys"] = moved(known.sums.get("keys", b""), map(astuple, gone), map(astuple, come))
     return made
 
 
@@ -119,10 +133,14 @@ def _refusal(request: Request, known: Known) -> Outcome | None:
 def _decide(request: Request, known: Known, made: Plan, sealer: Sealer, vault: Vault) -> Answer:
     """Place each touchpoint of ``request``, and note all that goes with it."""
     if request.erases is not None:
-        _erase(request.erases.relationship, known, made, sealer)
+        _erase(request.erases.relationship, known, sealer)
     firsts, versions, rows, recorded_us = known.firsts, known.versions, made.rows, made.recorded_us
     position = known.position
     answer: Answer = []
+
+    def keep(letter: DeadLetter) -> None:
+        made.letters.append(letters.to_row(letter, recorded_us, sealer.letter_key(letters.about(letter))))
+
     for touchpoint, identity in zip(request.touchpoints, request.identities, strict=True):
         first = firsts.get(identity)
         outcome = _as_stored(touchpoint, sealer) if first is None else _repeat(touchpoint, *first, known, vault)
@@ -134,13 +152,14 @@ def _decide(request: Request, known: Known, made: Plan, sealer: Sealer, vault: V
             firsts[identity] = (position, touchpoint.event)
             outcome = Appended(position, duplicate=False)
         elif request.letter_for is not None and isinstance(outcome, Refused):
-            made.letters.append(request.letter_for(len(answer), outcome))
+            keep(request.letter_for(len(answer), outcome))
         answer.append(outcome)
     if position != known.position:
         known.position, known.recorded_us = position, recorded_us
     for delivered in request.delivered:
         known.offsets[delivered.stream] = made.offsets[delivered.stream] = delivered.next
-    made.letters.extend(request.dead_letters)
+    for letter in request.dead_letters:
+        keep(letter)
     if request.replays is not None and isinstance(appended := answer[0], Appended):
         known.replayed[request.replays] = made.replayed[request.replays] = appended.position
     return answer
@@ -159,13 +178,12 @@ def _as_stored(touchpoint: Touchpoint, sealer: Sealer) -> bytes | Refused:
         return Refused(cast("RefusalCode", refused.code), refused.reason)
 
 
-def _erase(relationship: str, known: Known, made: Plan, sealer: Sealer) -> None:
+def _erase(relationship: str, known: Known, sealer: Sealer) -> None:
     """Destroy a relationship's key, so that what is appended from here on finds none either."""
     kept = known.keys.get(relationship)
     if kept is None:
         sealer.tombstone(relationship)
     elif kept.destroyed_us is None:
-        made.destroyed.append(kept.number)
         sealer.destroyed(kept)
 
 

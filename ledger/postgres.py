@@ -15,18 +15,19 @@ from contextlib import closing
 import eventsourcing.persistence
 import psycopg
 from eventsourcing.postgres import PostgresProcessRecorder
+from msgspec.structs import astuple
 from psycopg.rows import tuple_row
 
 from ledger import letters, postgres_besides, postgres_copies, postgres_keys
 from ledger import postgres_append as append
 from ledger import postgres_schema as schema
 from ledger.check import Findings
-from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
+from ledger.interface import Beside, Head, KeptCheckpoint, Take, Tree
 from ledger.plan import Outcome, Plan, Request, Row, plan
 from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
-from ledger.vault import KeptKey, Vault
+from ledger.vault import KeptKey, Sealer, Vault
 from schemas.errors import SettingsError, StoreNewerError, StoreOlderError
 from schemas.touchpoint import Stored
 
@@ -131,13 +132,29 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         with self._changing() as cursor:
             cursor.execute("SELECT FROM ledger.ledger_head FOR UPDATE")  # new keys are wrapped by what the ledger's own is wrapped by
             found = postgres_keys.under_others(cursor, master, limit)
-            postgres_keys.rewrap(cursor, list(map(rewrapped, found)))
+            made = list(map(rewrapped, found))
+            postgres_keys.rewrap(cursor, made)
+            postgres_besides.move(cursor, "keys", map(astuple, found), map(astuple, made))
             return len(found)
 
-    def erase_letters(self, relationship: str) -> int:
+    def seal_letters(self, limit: int) -> int:
         with self._changing() as cursor:
-            cursor.execute("SELECT FROM ledger.ledger_head FOR UPDATE")  # no letter comes meanwhile
-            return postgres_besides.erase_letters(cursor, relationship)
+            cursor.execute("SELECT FROM ledger.ledger_head FOR UPDATE")  # nobody makes keys meanwhile
+            rows = postgres_besides.plain_letters(cursor, limit)
+            asked = letters.sealing_for(rows)
+            keys = [KeptKey(*row) for row in cursor.execute(postgres_keys.OF, (asked,)).fetchall()]
+            ((last,),) = cursor.execute(postgres_keys.LAST).fetchall()
+            sealer = Sealer(self._vault, asked, {kept.relationship: kept for kept in keys}, last=last, now_us=self._clock())
+            changes = letters.sealings(rows, sealer)
+            postgres_keys.write(cursor, sealer.made, (), 0)
+            postgres_besides.move(cursor, "keys", (), map(astuple, sealer.made))
+            postgres_besides.change_letters(cursor, changes)
+            return len(changes)
+
+    def erase_letters(self, numbers: Sequence[int], key_number: int) -> None:
+        with self._changing() as cursor:
+            rows = postgres_besides.numbered_letters(cursor, numbers)
+            postgres_besides.change_letters(cursor, letters.erasures(rows, key_number))
 
     def scrub(self) -> bool:
         """Dead rows of keys and dead letters are removed; where an old snapshot still sees them, by a later vacuum."""
@@ -216,24 +233,18 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             )
             return dict(cursor.fetchall())
 
-    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[KeptLetter]:  # noqa: FBT001
+    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[letters.Row]:  # noqa: FBT001
         with self._reading() as cursor:
             cursor.execute(
                 "SELECT * FROM ledger.dead_letters WHERE number > %s AND (replayed_us IS NULL) = coalesce(%s, replayed_us IS NULL)"
                 " ORDER BY number LIMIT %s",
                 (after, waiting, limit),
             )
-            return list(itertools.starmap(letters.from_row, cursor.fetchall()))
+            return list(map(letters.Row._make, cursor.fetchall()))
 
-    def unmarked_letters(self) -> list[int]:
+    def plain_letters(self, limit: int) -> list[letters.Row]:
         with self._reading() as cursor:
-            return [row[0] for row in cursor.stream("SELECT * FROM ledger.dead_letters ORDER BY number") if not letters.is_marked(*row)]
-
-    def dead_letter(self, number: int) -> KeptLetter | None:
-        with self._reading() as cursor:
-            cursor.execute("SELECT * FROM ledger.dead_letters WHERE number = %s", (number,))
-            row = cursor.fetchone()
-            return None if row is None else letters.from_row(*row)
+            return postgres_besides.plain_letters(cursor, limit)
 
     def checkpoints(self, newest: int | None) -> list[KeptCheckpoint]:
         with self._reading() as cursor:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import LiteralString
 
 from ledger import postgres_besides, postgres_keys, sealing
-from ledger.plan import Known, Plan, Request, sealing_for
+from ledger.plan import MOVED, Known, Plan, Request, sealing_for
 from ledger.postgres_connections import Connection, Cursor
 from ledger.proof.merkle import Frontier
 from ledger.vault import KeptKey
@@ -26,7 +26,7 @@ _VERSIONS: LiteralString = """
     FROM unnest(string_to_array(%s, E'\\n')) AS name
 """
 OFFSETS: LiteralString = "SELECT application_name, notification_id FROM ledger.tracking WHERE application_name = ANY(%s)"
-_OFFSETS_SUM: LiteralString = "SELECT sum FROM ledger.ledger_sums WHERE name = 'tracking'"
+_SUMS: LiteralString = "SELECT name, sum FROM ledger.ledger_sums WHERE name = ANY(%s)"
 _REPLAYED: LiteralString = "SELECT number, replayed_position FROM ledger.dead_letters WHERE number = ANY(%s)"
 
 
@@ -46,7 +46,7 @@ def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
         head = _ask(writer, "SELECT position, recorded_us, frontier FROM ledger.ledger_head FOR UPDATE")
         firsts = writer.cursor(binary=True).execute(_FIRSTS, {"all": identities, "size": IDENTITY_BYTES})
         offsets = _ask(writer, OFFSETS, streams) if streams else ()
-        offsets_sum = _ask(writer, _OFFSETS_SUM) if streams else ()
+        sums = _ask(writer, _SUMS, list(MOVED)) if streams or sealed_for else ()
         replayed = _ask(writer, _REPLAYED, numbers) if numbers else ()
         keys = _ask(writer, postgres_keys.OF, sealed_for) if sealed_for else ()
         last = _ask(writer, postgres_keys.LAST) if sealed_for else ((0,),)
@@ -62,10 +62,11 @@ def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
         {relationship: version or 0 for relationship, version in versions},
         dict(offsets),
         dict(replayed),
+        sealed_for,
         {kept.relationship: kept for kept in itertools.starmap(KeptKey, keys)},
         {kept.number: kept for kept in itertools.starmap(KeptKey, _ask(writer, postgres_keys.NUMBERED, list(asked)) if asked else ())},
         last_key,
-        *(found for (found,) in offsets_sum),
+        dict(sums),
     )
 
 
@@ -111,13 +112,13 @@ def stands(writer: Connection, made: Plan) -> bool:
             made.recorded_us,
         )
     elif made.letters:
-        letter = made.letters[-1]
+        _, _, _, origin, *_, body, _, _, _, _ = made.letters[-1]
         found = _ask(
             writer,
             "SELECT FROM ledger.dead_letters WHERE recorded_us = %s AND origin = %s AND body IS NOT DISTINCT FROM %s",
             made.recorded_us,
-            letter.origin,
-            letter.body,
+            origin,
+            body,
         )
     else:
         return bool(made.offsets) and dict(_ask(writer, OFFSETS, list(made.offsets))) == made.offsets

@@ -14,10 +14,11 @@ from ledger.postgres_connections import Connection, Cursor
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
 
-SCHEMA_VERSION = 4  # in ledger_head
+SCHEMA_VERSION = 5  # in ledger_head
 CREATE_LOCK = 0x524C4544  # "RLED": an advisory lock, so that of several processes one creates the tables
 PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
+PLAIN_LETTERS = "CREATE INDEX dead_letters_plain ON ledger.dead_letters (number) WHERE key_number IS NULL"
 EVENTS = (
     "CREATE SCHEMA IF NOT EXISTS ledger",
     """
@@ -60,9 +61,11 @@ EVENTS = (
         id text,
         mark bytea UNIQUE,
         replayed_us bigint,
-        replayed_position bigint
+        replayed_position bigint,
+        key_number bigint
     )
     """,
+    PLAIN_LETTERS,
     """
     CREATE FUNCTION ledger.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'immutable: %', TG_ARGV[0]; END $$
@@ -193,7 +196,17 @@ def _add_sums(connection: Connection) -> None:
     connection.execute("UPDATE ledger.ledger_head SET schema_version = 4")
 
 
-UPGRADES: dict[int, Callable[[Connection], None]] = {1: _add_tree, 2: _add_keys, 3: _add_sums}
+def _number_keys_of_letters(connection: Connection) -> None:
+    """Letters gain a column, and keys a sum; what was altered before stays known as altered."""
+    before = postgres_besides.total_of(connection, "dead_letters")
+    connection.execute("ALTER TABLE ledger.dead_letters ADD COLUMN key_number bigint")
+    connection.execute(PLAIN_LETTERS)
+    postgres_besides.recount(connection, "dead_letters", before)
+    postgres_besides.count(connection, ["keys"])
+    connection.execute("UPDATE ledger.ledger_head SET schema_version = 5")
+
+
+UPGRADES: dict[int, Callable[[Connection], None]] = {1: _add_tree, 2: _add_keys, 3: _add_sums, 4: _number_keys_of_letters}
 """By version: what leads to the next one."""
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from eventsourcing.persistence import NotSupportedError, StoredEvent, Tracking
 
+from ledger import letters
 from ledger.check import Findings
-from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
+from ledger.interface import Beside, Head, KeptCheckpoint, Take, Tree
 from ledger.plan import Outcome, Request, Row
 from ledger.proof.merkle import Frontier
 from ledger.vault import KeptKey
@@ -55,13 +56,15 @@ class LedgerRecorder(ABC):
     def streams(self, prefix: str) -> dict[str, int]: ...
 
     @abstractmethod
-    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[KeptLetter]: ...  # noqa: FBT001
+    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[letters.Row]: ...  # noqa: FBT001
 
     @abstractmethod
-    def unmarked_letters(self) -> list[int]: ...
+    def plain_letters(self, limit: int) -> list[letters.Row]:
+        """Letters that stand as they came."""
 
     @abstractmethod
-    def dead_letter(self, number: int) -> KeptLetter | None: ...
+    def seal_letters(self, limit: int) -> int:
+        """Seal up to ``limit`` letters that stand as they came, in one commit. Returns: how many; 0: none are left, or there is no key."""
 
     @abstractmethod
     def keep_checkpoint(self, size: int, note: bytes) -> None: ...
@@ -80,8 +83,8 @@ class LedgerRecorder(ABC):
         """Wrap up to ``limit`` keys anew that are not under ``master``, in one commit. Returns: how many; 0: none are left."""
 
     @abstractmethod
-    def erase_letters(self, relationship: str) -> int:
-        """Erase what dead letters about a relationship hold, in one commit. Returns: how many that were."""
+    def erase_letters(self, numbers: Sequence[int], key_number: int) -> None:
+        """Erase what dead letters hold, in one commit. ``key_number``: of the destroyed key of their relationship."""
 
     @abstractmethod
     def scrub(self) -> bool:

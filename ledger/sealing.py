@@ -61,15 +61,20 @@ class DataKey:
         """The JSON text that stands for ``value``, JSON itself; without the key, one that is erased from the beginning."""
         if self._aead is None:
             return b'%b%d:"' % (_TOKEN, self.number)
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        payload = binascii.b2a_base64(nonce + self._aead.encrypt(nonce, value, bound), newline=False)
-        told = b":" + self._digest(value) if apart else b""
+        payload = binascii.b2a_base64(self.encrypt(value, bound), newline=False)
+        told = b":" + self.digest(b"told apart", value)[:TAG_BYTES].hex().encode() if apart else b""
         return b'%b%d:%b%b"' % (_TOKEN, self.number, payload, told)
 
-    def _digest(self, value: bytes) -> bytes:
-        """What equal values have in common, by a key made of this one."""
-        apart = hmac.digest(self._secret, b"told apart", "sha256")
-        return hmac.digest(apart, value, "sha256")[:TAG_BYTES].hex().encode()
+    def encrypt(self, value: bytes, bound: bytes) -> bytes:
+        """A nonce and the ciphertext of ``value``, which opens only with what it is ``bound`` to. The key is there."""
+        if self._aead is None:
+            raise ValueError(f"key {self.number} was destroyed")
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, value, bound)
+
+    def digest(self, purpose: bytes, value: bytes) -> bytes:
+        """What equal values have in common, 32 bytes, by a key made of this one for the purpose. The key is there."""
+        return hmac.digest(hmac.digest(self._secret, purpose, "sha256"), value, "sha256")
 
     def open(self, payload: bytes, bound: bytes) -> bytes | None:
         """The value, as JSON; None: it is erased.
@@ -77,9 +82,16 @@ class DataKey:
         Raises:
             ValueError: it is not what was sealed there.
         """
-        if self._aead is None or not payload:
-            return None
-        raw = binascii.a2b_base64(payload)
+        return None if self._aead is None or not payload else self.decrypt(binascii.a2b_base64(payload), bound)
+
+    def decrypt(self, raw: bytes, bound: bytes) -> bytes:
+        """What ``encrypt`` was given. The key is there.
+
+        Raises:
+            ValueError: it is not what was sealed there.
+        """
+        if self._aead is None:
+            raise ValueError(f"key {self.number} was destroyed")
         try:
             return self._aead.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound)
         except InvalidTag as error:

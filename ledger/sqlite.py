@@ -15,18 +15,19 @@ from pathlib import Path
 from urllib.parse import quote
 
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
+from msgspec.structs import astuple
 
 from ledger import letters, sqlite_besides, sqlite_copies, sqlite_keys
 from ledger import sqlite_append as append
 from ledger import sqlite_connections as connections
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
-from ledger.interface import Beside, Head, KeptCheckpoint, KeptLetter, Take, Tree
+from ledger.interface import Beside, Head, KeptCheckpoint, Take, Tree
 from ledger.plan import Outcome, Plan, Request, Row, plan
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
 from ledger.sqlite_connections import make_file, set_up, told, waiting_for_others
-from ledger.vault import KeptKey, Vault
+from ledger.vault import KeptKey, Sealer, Vault
 from schemas.errors import ImmutableError, SettingsError, StoreNewerError, StoreOlderError
 from schemas.touchpoint import Stored
 
@@ -120,12 +121,27 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     def rewrap(self, master: str, rewrapped: Callable[[KeptKey], KeptKey], limit: int) -> int:
         with self._changing() as writer:
             found = sqlite_keys.under_others(writer, master, limit)
-            sqlite_keys.rewrap(writer, list(map(rewrapped, found)))
+            made = list(map(rewrapped, found))
+            sqlite_keys.rewrap(writer, made)
+            sqlite_besides.move(writer, "keys", map(astuple, found), map(astuple, made))
             return len(found)
 
-    def erase_letters(self, relationship: str) -> int:
+    def seal_letters(self, limit: int) -> int:
         with self._changing() as writer:
-            return sqlite_besides.erase_letters(writer, relationship)
+            rows = sqlite_besides.plain_letters(writer, limit)
+            asked = letters.sealing_for(rows)
+            keys = {kept.relationship: kept for kept in append.keys(writer, sqlite_keys.OF, asked)}
+            sealer = Sealer(self._vault, asked, keys, last=sqlite_keys.last(writer), now_us=self._clock())
+            changes = letters.sealings(rows, sealer)
+            sqlite_keys.write(writer, sealer.made, (), 0)
+            sqlite_besides.move(writer, "keys", (), map(astuple, sealer.made))
+            sqlite_besides.change_letters(writer, changes)
+            return len(changes)
+
+    def erase_letters(self, numbers: Sequence[int], key_number: int) -> None:
+        with self._changing() as writer:
+            rows = map(letters.Row._make, append.lookup(writer, sqlite_besides.NUMBERED, numbers))
+            sqlite_besides.change_letters(writer, letters.erasures({row.number: row for row in rows}.values(), key_number))
 
     def scrub(self) -> bool:
         """The file holds no destroyed key any more, for ``secure_delete`` overwrites; this empties the write-ahead log, too."""
@@ -195,22 +211,17 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             )
             return dict(rows.fetchall())
 
-    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[KeptLetter]:  # noqa: FBT001
+    def dead_letters(self, after: int, limit: int, waiting: bool | None) -> list[letters.Row]:  # noqa: FBT001
         with self._reading() as reader:
             rows = reader.execute(
                 "SELECT * FROM dead_letters WHERE number > ?1 AND (?3 IS NULL OR (replayed_us IS NULL) = ?3) ORDER BY number LIMIT ?2",
                 (after, limit, waiting),
             )
-            return list(itertools.starmap(letters.from_row, rows))
+            return list(map(letters.Row._make, rows))
 
-    def unmarked_letters(self) -> list[int]:
+    def plain_letters(self, limit: int) -> list[letters.Row]:
         with self._reading() as reader:
-            return [row[0] for row in reader.execute("SELECT * FROM dead_letters ORDER BY number") if not letters.is_marked(*row)]
-
-    def dead_letter(self, number: int) -> KeptLetter | None:
-        with self._reading() as reader:
-            row = reader.execute("SELECT * FROM dead_letters WHERE number = ?", (number,)).fetchone()
-            return None if row is None else letters.from_row(*row)
+            return sqlite_besides.plain_letters(reader, limit)
 
     def checkpoints(self, newest: int | None) -> list[KeptCheckpoint]:
         with self._reading() as reader:

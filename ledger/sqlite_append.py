@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ledger import sealing, sqlite_besides, sqlite_keys
-from ledger.plan import Known, Plan, Request, sealing_for
+from ledger.plan import MOVED, Known, Plan, Request, sealing_for
 from ledger.proof.merkle import Frontier
 from ledger.vault import KeptKey
 
@@ -34,7 +34,7 @@ _INSERT = """
     VALUES {events}
 """
 OFFSETS = "SELECT application_name, notification_id FROM tracking WHERE application_name IN ({keys})"
-_OFFSETS_SUM = "SELECT sum FROM ledger_sums WHERE name = 'tracking'"
+_SUMS = f"SELECT name, sum FROM ledger_sums WHERE name IN {MOVED}"  # noqa: S608  # names of ours
 _REPLAYED = "SELECT number, replayed_position FROM dead_letters WHERE number IN ({keys})"
 
 _versions = msgspec.json.Decoder(dict[str, int | None]).decode
@@ -80,10 +80,11 @@ def look_up(writer: sqlite3.Connection, requests: Sequence[Request], newest: New
         versions,
         dict(lookup(writer, OFFSETS, list(streams))),
         dict(lookup(writer, _REPLAYED, numbers)),
+        sealed_for,
         {kept.relationship: kept for kept in keys(writer, sqlite_keys.OF, sealed_for)},
         {kept.number: kept for kept in keys(writer, sqlite_keys.NUMBERED, list(asked))},
         sqlite_keys.last(writer) if sealed_for else 0,
-        *(found for (found,) in writer.execute(_OFFSETS_SUM) if streams),
+        dict(writer.execute(_SUMS).fetchall()) if streams or sealed_for else {},
     )
 
 

@@ -1,11 +1,11 @@
 """What is written beside the events of a SQLite ledger: offsets, dead letters, checkpoints; each with the sum over its table."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ledger import letters
 from ledger.plan import Plan
-from ledger.sums import TABLES, Row, moved, total
+from ledger.sums import TABLES, Row, added, moved, total
 
 CREATE = (
     """
@@ -17,12 +17,16 @@ CREATE = (
 )
 
 
-LETTER = """
+NUMBERED = "SELECT * FROM dead_letters WHERE number IN ({keys})"
+_ADD = """
     INSERT INTO dead_letters
-        (number, recorded_us, code, reason, origin, partition, "offset", timestamp_ms, "key", headers, body, source, id, mark)
-    SELECT coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM dead_letters WHERE true
+        (number, recorded_us, code, reason, origin, partition, "offset", timestamp_ms, "key", headers, body, source, id, mark, key_number)
+    SELECT coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM dead_letters WHERE true
     ON CONFLICT (mark) DO NOTHING RETURNING *
 """
+_LETTER = "SELECT * FROM dead_letters WHERE number = ?"
+_PLAIN = "SELECT * FROM dead_letters INDEXED BY dead_letters_plain WHERE key_number IS NULL ORDER BY number LIMIT ?"
+_CHANGE = f"UPDATE dead_letters SET {', '.join(f'{column} = ?' for column in letters.CHANGES)} WHERE number = ? RETURNING *"  # noqa: S608
 
 
 def write(writer: sqlite3.Connection, made: Plan) -> None:
@@ -32,39 +36,47 @@ def write(writer: sqlite3.Connection, made: Plan) -> None:
             "INSERT INTO tracking VALUES (?, ?) ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id",
             made.offsets.items(),
         )
-        writer.execute("UPDATE ledger_sums SET sum = ? WHERE name = 'tracking'", (made.offsets_sum,))
+    writer.executemany("UPDATE ledger_sums SET sum = ? WHERE name = ?", [(sum_, name) for name, sum_ in made.sums.items()])
     if made.letters:
-        rows = [letters.to_row(letter, made.recorded_us) for letter in made.letters]
-        _move(writer, "dead_letters", (), [kept for row in rows for kept in writer.execute(LETTER, row).fetchall()])
+        move(writer, "dead_letters", (), [kept for row in made.letters for kept in writer.execute(_ADD, row).fetchall()])
     for number, position in made.replayed.items():
-        waiting = writer.execute("SELECT * FROM dead_letters WHERE number = ?", (number,)).fetchall()
+        waiting = writer.execute(_LETTER, (number,)).fetchall()
         replayed = writer.execute(
             "UPDATE dead_letters SET replayed_us = ?, replayed_position = ? WHERE number = ? RETURNING *",
             (made.recorded_us, position, number),
         )
-        _move(writer, "dead_letters", waiting, replayed.fetchall())
+        move(writer, "dead_letters", waiting, replayed.fetchall())
 
 
-def erase_letters(writer: sqlite3.Connection, relationship: str) -> int:
-    """Blank the letters about a relationship, in the transaction under way. Returns: how many."""
-    rows = writer.execute("SELECT * FROM dead_letters").fetchall()
-    about = [row for row in rows if letters.is_about(letters.from_row(*row).letter, relationship)]
-    blank = 'UPDATE dead_letters SET reason = ?, "key" = ?, headers = ?, body = ?, mark = ? WHERE number = ? RETURNING *'
-    blanked = [now for row in about for now in writer.execute(blank, letters.erasure_row(letters.from_row(*row))).fetchall()]
-    _move(writer, "dead_letters", about, blanked)
-    return len(about)
+def plain_letters(connection: sqlite3.Connection, limit: int) -> list[letters.Row]:
+    """Up to ``limit`` letters that stand as they came."""
+    return list(map(letters.Row._make, connection.execute(_PLAIN, (limit,))))
+
+
+def change_letters(writer: sqlite3.Connection, changes: Sequence[Row]) -> None:
+    """Change letters as ``letters.CHANGES`` names it, in the transaction under way."""
+    for *columns, number in changes:
+        before = writer.execute(_LETTER, (number,)).fetchall()
+        move(writer, "dead_letters", before, writer.execute(_CHANGE, (*columns, number)).fetchall())
 
 
 def keep_checkpoint(writer: sqlite3.Connection, size: int, kept_us: int, note: bytes) -> None:
     """Add a checkpoint, in the transaction under way."""
     insert = "INSERT INTO checkpoints SELECT coalesce(max(number), 0) + 1, ?, ?, ? FROM checkpoints RETURNING *"
-    _move(writer, "checkpoints", (), writer.execute(insert, (size, kept_us, note)).fetchall())
+    move(writer, "checkpoints", (), writer.execute(insert, (size, kept_us, note)).fetchall())
 
 
-def count(writer: sqlite3.Connection) -> None:
-    """Count all tables anew, in the transaction under way."""
-    for table in TABLES:
-        writer.execute("INSERT OR REPLACE INTO ledger_sums VALUES (?, ?)", (table, _total(writer, table)))
+def count(writer: sqlite3.Connection, tables: Iterable[str] = TABLES) -> None:
+    """Count tables anew, in the transaction under way."""
+    for table in tables:
+        writer.execute("INSERT OR REPLACE INTO ledger_sums VALUES (?, ?)", (table, total_of(writer, table)))
+
+
+def recount(writer: sqlite3.Connection, table: str, before: bytes) -> None:
+    """Move a sum by what an upgrade did to all rows, in its transaction. ``before``: the sum over the rows as they were."""
+    for (found,) in writer.execute("SELECT sum FROM ledger_sums WHERE name = ?", (table,)).fetchall():
+        sum_ = added(found, total_of(writer, table), before)
+        writer.execute("UPDATE ledger_sums SET sum = ? WHERE name = ?", (sum_, table))
 
 
 def differing(reader: sqlite3.Connection) -> list[str]:
@@ -72,16 +84,17 @@ def differing(reader: sqlite3.Connection) -> list[str]:
     reader.execute("BEGIN")
     try:
         kept = dict(reader.execute("SELECT name, sum FROM ledger_sums").fetchall())
-        return [table for table in TABLES if kept.get(table) != _total(reader, table)]
+        return [table for table in TABLES if kept.get(table) != total_of(reader, table)]
     finally:
         reader.execute("ROLLBACK")
 
 
-def _move(writer: sqlite3.Connection, table: str, gone: Sequence[Row], come: Sequence[Row]) -> None:
-    """Move a sum: without rows as they were, with rows as they are now."""
+def move(writer: sqlite3.Connection, table: str, gone: Iterable[Row], come: Iterable[Row]) -> None:
+    """Move a sum, in the transaction under way: without rows as they were, with rows as they are now."""
     for (found,) in writer.execute("SELECT sum FROM ledger_sums WHERE name = ?", (table,)).fetchall():
         writer.execute("UPDATE ledger_sums SET sum = ? WHERE name = ?", (moved(found, gone, come), table))
 
 
-def _total(connection: sqlite3.Connection, table: str) -> bytes:
+def total_of(connection: sqlite3.Connection, table: str) -> bytes:
+    """The sum over the rows of a table as they are."""
     return total(connection.execute(f"SELECT * FROM {table}"))  # noqa: S608  # a name of ours

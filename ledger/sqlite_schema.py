@@ -19,7 +19,7 @@ from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
 
 APPLICATION_ID = 0x524C4544  # "RLED" in the file's header: this file is a ledger of ours
-SCHEMA_VERSION = 5  # in the file's header as user_version
+SCHEMA_VERSION = 6  # in the file's header as user_version
 PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
 LOG = (
@@ -104,6 +104,7 @@ HEAD_GUARDS = (
     BEGIN SELECT RAISE(ABORT, 'immutable: the log has one head'); END
     """,
 )
+PLAIN_LETTERS = "CREATE INDEX dead_letters_plain ON dead_letters (number) WHERE key_number IS NULL"
 BESIDE = (
     """
     CREATE TABLE tracking (
@@ -128,9 +129,11 @@ BESIDE = (
         id TEXT,
         mark BLOB UNIQUE,
         replayed_us INTEGER,
-        replayed_position INTEGER
+        replayed_position INTEGER,
+        key_number INTEGER
     ) STRICT
     """,
+    PLAIN_LETTERS,
 )
 CHECKPOINTS = (
     """
@@ -219,7 +222,22 @@ def _renew_head(writer: sqlite3.Connection, position: int, recorded_us: int, ori
         writer.execute(statement)
 
 
-UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {1: _add_tree, 2: _add_keys, 3: _add_sums, 4: _guard_at_the_head}
+def _number_keys_of_letters(writer: sqlite3.Connection) -> None:
+    """Letters gain a column, and keys a sum; what was altered before stays known as altered."""
+    before = sqlite_besides.total_of(writer, "dead_letters")
+    writer.execute("ALTER TABLE dead_letters ADD COLUMN key_number INTEGER")
+    writer.execute(PLAIN_LETTERS)
+    sqlite_besides.recount(writer, "dead_letters", before)
+    sqlite_besides.count(writer, ["keys"])
+
+
+UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _add_tree,
+    2: _add_keys,
+    3: _add_sums,
+    4: _guard_at_the_head,
+    5: _number_keys_of_letters,
+}
 """By version: what leads to the next one."""
 
 

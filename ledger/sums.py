@@ -14,6 +14,7 @@ TABLES = {
     "tracking": "next offsets of sources",
     "dead_letters": "dead letters",
     "checkpoints": "checkpoints that were kept",
+    "keys": "keys of encrypted values",
 }
 """What they hold, for people."""
 SUM_BYTES = 32
@@ -29,7 +30,15 @@ def total(rows: Iterable[Row]) -> bytes:
 
 def moved(found: bytes, gone: Iterable[Row], come: Iterable[Row]) -> bytes:
     """A sum without the rows that are ``gone``, and with those that have ``come``."""
-    number = int.from_bytes(found) + sum(map(_count, come)) - sum(map(_count, gone))
+    return _sum(int.from_bytes(found) + sum(map(_count, come)) - sum(map(_count, gone)))
+
+
+def added(found: bytes, more: bytes, less: bytes) -> bytes:
+    """A sum with all that another one counts, and without what a third one counts."""
+    return _sum(int.from_bytes(found) + int.from_bytes(more) - int.from_bytes(less))
+
+
+def _sum(number: int) -> bytes:
     return (number % (1 << 8 * SUM_BYTES)).to_bytes(SUM_BYTES)
 
 

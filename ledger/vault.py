@@ -5,7 +5,7 @@ process is gone for all. What is remembered here only spares unwrapping the same
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -105,6 +105,10 @@ class Vault:
                 "is kept; if it is lost for good, so is the personal data, and proofs remain (docs/privacy.md)"
             ) from None
 
+    def seals(self) -> bool:
+        """Whether there is a master key, or one may be made."""
+        return self._make is not None or bool(self._load())
+
     def first(self) -> MasterKey | None:
         """The master key a ledger without keys begins with, made where that may be; None: what is personal stands in plain text."""
         there = self._load()
@@ -156,21 +160,23 @@ class Vault:
 
 
 class Sealer:
-    """Seals what one commit appends. ``made``: the keys that it needed and the store did not have.
+    """Seals what one commit appends. ``made``: the keys that it needed and the store did not have; ``ended``: those destroyed, as before.
 
     Args:
         vault: whose keys.
-        keys: of the relationships that may need one, and the ledger's own, as they stand in the store; new ones are added.
+        asked: the relationships that may need a key, and the ledger itself.
+        keys: theirs, as they stand in the store; new ones are added.
         last: the highest number of a key so far.
         now_us: when new ones are made.
     """
 
-    def __init__(self, vault: Vault, keys: dict[str, KeptKey], *, last: int, now_us: int) -> None:
-        self._vault, self._keys, self._last, self._now_us = vault, keys, last, now_us
+    def __init__(self, vault: Vault, asked: Collection[str], keys: dict[str, KeptKey], *, last: int, now_us: int) -> None:
+        self._vault, self._asked, self._keys, self._last, self._now_us = vault, frozenset(asked), keys, last, now_us
         self._open: dict[str, DataKey] = {}
         self._master: MasterKey | None = None
         self._off = False
         self.made: list[KeptKey] = []
+        self.ended: list[KeptKey] = []
 
     def seal(self, touchpoint: Touchpoint) -> bytes:
         """As ``sealing.seal``.
@@ -182,6 +188,14 @@ class Sealer:
         relationship = touchpoint.subject
         return sealing.seal(touchpoint, lambda mark: self._key(LEDGER_SUBJECT if mark is Mark.SECRET else relationship))
 
+    def letter_key(self, relationship: str | None) -> DataKey | None:
+        """What a dead letter is sealed with, about a relationship or nobody knows what; None: what is personal stands in plain text."""
+        return self._key(relationship if relationship in self._asked else LEDGER_SUBJECT)
+
+    def now(self, kept: Iterable[KeptKey]) -> list[KeptKey]:
+        """Keys as they will stand in the store."""
+        return [self._keys[one.relationship] for one in kept]
+
     def tombstone(self, relationship: str) -> KeptKey:
         """A key that is destroyed from the beginning, for a relationship that never had one."""
         self._last += 1
@@ -192,7 +206,8 @@ class Sealer:
 
     def destroyed(self, kept: KeptKey) -> None:
         """From here on, ``kept`` is destroyed."""
-        self._keys[kept.relationship] = msgspec.structs.replace(kept, wrapped=None, destroyed_us=self._now_us)
+        self.ended.append(kept)
+        self._keys[kept.relationship] = msgspec.structs.replace(kept, wrapped=None, master="", destroyed_us=self._now_us)
         self._open.pop(kept.relationship, None)
 
     def _key(self, relationship: str) -> DataKey | None:

@@ -175,7 +175,7 @@ def _slices(holdings: Sequence[Holding], head: int) -> Check:
 
 
 def _letters(ledger: Ledger) -> Check:
-    waiting = len(ledger.dead_letters(limit=LETTERS_COUNTED, waiting=True))
+    waiting = len(ledger.dead_letters_sealed(limit=LETTERS_COUNTED, waiting=True))
     if not waiting:
         return Check("dead letters", "ok", "none waits")
     count = f"{waiting} wait" if waiting < LETTERS_COUNTED else f"{LETTERS_COUNTED:,} or more wait"

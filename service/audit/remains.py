@@ -25,7 +25,7 @@ def letters_and_offsets(ledger: Ledger) -> Iterator[Wrong]:
     after, read = 0, dict[Partition, int]()
     for number in ledger.unmarked_letters():
         yield Wrong(None, f"dead letter {number} is not the message that it is marked as", "it was altered after it came")
-    while page := ledger.dead_letters(after=after, limit=PAGE_LETTERS):
+    while page := ledger.dead_letters_sealed(after=after, limit=PAGE_LETTERS):
         for kept in page:
             if kept.number != after + 1:
                 yield Wrong(None, f"dead letter {after + 1} is missing, {kept.number} follows", "letters were removed, or moved")

@@ -29,8 +29,8 @@ def assert_whole(ledger: Ledger, stream: str) -> None:
     assert [kept.letter.offset for kept in letters] == list(range(0, offset, BATCH))
 
 
-def test_a_crash_at_any_step_loses_nothing_and_repeats_nothing(url: str, open_ledger: Callable[[], Ledger]) -> None:
-    ledger = open_ledger()
+def test_a_crash_at_any_step_loses_nothing_and_repeats_nothing(url: str, open_ledger: Callable[..., Ledger]) -> None:
+    ledger = open_ledger(vault())
     for step in itertools.count(1):
         exit_code = run(append_and_die, url, STREAM, step)
         assert_orderly(everything(ledger))
@@ -58,9 +58,9 @@ def test_a_crash_on_the_way_of_an_erasure_leaves_all_of_it_or_nothing(url: str, 
     assert step > 6  # before and after: begin, what is known, head, event, key, commit
 
 
-def test_two_writers_killed_at_random_keep_every_promise(url: str, open_ledger: Callable[[], Ledger]) -> None:
+def test_two_writers_killed_at_random_keep_every_promise(url: str, open_ledger: Callable[..., Ledger]) -> None:
     dice = random.Random(20)
-    ledger = open_ledger()
+    ledger = open_ledger(vault())
     streams = ["kafka/topic-id/touchpoints/1", "kafka/topic-id/touchpoints/2"]
     acknowledged: list[int] = []
     for _ in range(4):

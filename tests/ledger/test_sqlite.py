@@ -246,6 +246,15 @@ def test_a_ledger_of_the_former_version_is_brought_up_to_date_and_says_what_it_s
     assert ledger_.check() == []
 
 
+def test_what_was_altered_before_an_upgrade_is_found_after_it(path: Path, url: str, open_ledger: Callable[..., Ledger]) -> None:
+    former = sqlite3.connect(path)
+    former.executescript((FIXTURES / "ledger-v4.sql").read_text())
+    former.execute("UPDATE dead_letters SET origin = 'elsewhere'")
+    former.commit()
+    former.close()
+    assert open_ledger(vault()).altered() == ["dead letters"]
+
+
 def test_two_who_remember_versions_never_give_one_twice(ledger: Ledger, open_ledger: Callable[[], Ledger]) -> None:
     other = open_ledger()
     for turn in range(6):

@@ -57,6 +57,8 @@ VERSION_1 = """
     DROP TABLE checkpoints;
     DROP TABLE keys;
     DROP TABLE ledger_sums;
+    DROP INDEX dead_letters_plain;
+    ALTER TABLE dead_letters DROP COLUMN key_number;
     CREATE TABLE kept AS SELECT position, recorded_us FROM ledger_head;
     DROP TABLE ledger_head;
     CREATE TABLE ledger_head (one {one} PRIMARY KEY CHECK ({check}), position {int} NOT NULL, recorded_us {int} NOT NULL {version});

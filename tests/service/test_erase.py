@@ -162,10 +162,10 @@ def test_dead_letters_about_it_keep_only_why_they_were_refused(rledger: Rledger)
     rledger.json("append", "-", stdin=f"{bad}\n{bad[:-1]}\n{other}\n{other[:-1]}\n")
     (erased,) = rledger.json("erase", ADA, "--why", "article 17", "--yes")
     assert erased["letters"] == 2
-    there = kept(rledger)
-    assert b"Name of customer/ada" not in there
-    assert there.count(b"Name of another") >= 2
-    first, _, third, _ = rledger.json("deadletters", "list")
+    assert b"Name of another" not in kept(rledger)
+    first, _, third, fourth = rledger.json("deadletters", "list")
+    for one in (third, fourth):
+        assert "Name of another" in rledger.json("deadletters", "show", str(one["number"]))[0]["body"]
     assert (first["code"], first["reason"]) == ("bad_data", "its relationship was erased, and what it said with it")
     assert "owner" in third["reason"]
     assert rledger.json("erase", ADA, "--why", "again", "--yes")[0]["letters"] == 0

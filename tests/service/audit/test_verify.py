@@ -20,7 +20,7 @@ from ledger.sums import TABLES, total
 from schemas.cloudevents import touchpoint
 from schemas.identity import identity
 from schemas.touchpoint import Touchpoint
-from service import settings, worker
+from service import masters, settings, worker
 from service.audit import apart
 from service.audit.checkpoints import Checkpoints
 from service.audit.verify import Report, verify
@@ -69,7 +69,7 @@ class PostgreSQL:
     """Each attempt put right from a copy of the tables."""
 
     position = "notification_id"
-    TABLES = ("stored_events", "ledger_head", "tracking", "dead_letters", "checkpoints", "ledger_sums")
+    TABLES = ("stored_events", "ledger_head", "tracking", "dead_letters", "checkpoints", "keys", "ledger_sums")
 
     def __init__(self, found: settings.Settings, url: str) -> None:
         self.found = found
@@ -93,13 +93,13 @@ class PostgreSQL:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLite | PostgreSQL]:
-    """A ledger with events, offsets, dead letters, two checkpoints and tiles."""
-    environ = bare(tmp_path / "data")
+    """A ledger with events, offsets, dead letters, two checkpoints, keys and tiles."""
+    environ = bare(tmp_path / "data") | {"RLEDGER_MASTER_KEY": masters.new()}
     if request.param == "postgres":
         environ["RLEDGER_STORE"] = request.getfixturevalue("postgres_url")
     found = settings.read(environ)
     with open_ledger(found) as ledger:
-        letters = [DeadLetter("not_json", "no JSON", "t", 0, offset, body=b"{") for offset in range(3)]
+        letters = [DeadLetter("not_json", "no JSON", "t", 0, offset, key=b"customer/ada", body=b"{") for offset in range(3)]
         ledger.append(
             [
                 touchpoint("crm", str(number), "relationship.contact.v1", f"customer/{number % 7}", NOON_US, DATA)
@@ -239,9 +239,16 @@ BESIDE: dict[str, dict[str, Any]] = {  # what would look right, column by column
         "mark": b"0" * 16,
         "replayed_us": 1,
         "replayed_position": 1,
+        "key_number": 7,
     },
+    "keys": {"relationship": "customer/other", "wrapped": b"w", "master": "another", "created_us": 5},
 }
-WHERE = {"tracking": "application_name = 'kafka/c/t/i/0'", "checkpoints": "number = 2", "dead_letters": "number = 3"}
+WHERE = {
+    "tracking": "application_name = 'kafka/c/t/i/0'",
+    "checkpoints": "number = 2",
+    "dead_letters": "number = 3",
+    "keys": "number = 2",
+}
 
 
 def test_what_stands_beside_the_events_is_as_the_ledger_wrote_it_however_right_it_looks(store: SQLite | PostgreSQL) -> None:
@@ -259,10 +266,15 @@ def test_what_stands_beside_the_events_is_as_the_ledger_wrote_it_however_right_i
             store.execute(statement)
             assert told in {wrong.what for wrong in report(store.found).problems}, statement
             store.undo()
-    letter = 'recorded_us, code, reason, origin, partition, 9, timestamp_ms, "key", headers, body, source, id, NULL, NULL, NULL'
+    letter = 'recorded_us, code, reason, origin, partition, 9, timestamp_ms, "key", headers, body, source, id, NULL, NULL, NULL, NULL'
     for statements in (
         ["INSERT INTO tracking VALUES ('file/new', 1)"],
         [f"INSERT INTO dead_letters SELECT 4, {letter} FROM dead_letters WHERE number = 3"],
+        [
+            "UPDATE keys SET relationship = relationship || '!'",
+            "UPDATE keys SET relationship = CASE number WHEN 2 THEN 'ledger' ELSE 'customer/ada' END",
+        ],
+        ["UPDATE keys SET wrapped = NULL, master = '', destroyed_us = 7 WHERE number = 2"],
         [
             "UPDATE dead_letters SET number = number + 100 WHERE number > 1",
             "UPDATE dead_letters SET number = 105 - number WHERE number > 9",

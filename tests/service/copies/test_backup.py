@@ -79,7 +79,9 @@ def test_all_that_stands_beside_the_events_comes_back(ledger: Rledger, other: Rl
     assert {one.table for one in kept} >= {"tracking", "dead_letters", "checkpoints"}
     assert other.json("verify")[0]["ok"]
     assert other.json("keys", "list") == ledger.json("keys", "list")
+    shutil.copytree(tmp_path / "data" / "keys", tmp_path / "other" / "keys", dirs_exist_ok=True)  # with the master key, kept apart
     fill(other, COUNT, 5)
+    assert other.json("deadletters", "list") == ledger.json("deadletters", "list")
     assert other("checkpoint").returncode == 0  # it signs, with the key of before
 
 
