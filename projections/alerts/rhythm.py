@@ -3,33 +3,34 @@
 A CUSUM (Page 1954; Lorden 1971) against "they buy ``silence_slower`` times more rarely, for ``silence_smaller`` times less, in a mood
 ``mood_drop`` worse". Each of the three adds the logarithm of its likelihood ratio, since who drifts away does a little of each:
 
-- *days* between purchases are exponential: every silent day adds (1 - 1 / slower) / mean, a purchase takes log(slower) away. The mean is
-  taken half a standard error longer than it was, so that few gaps prove little;
+- *days* between purchases are exponential, at a rate that is learned from the gaps so far and from the prior of the purchase model
+  (``[purchases]``: what the peers do, which calibration fits). With n gaps in d days, that counted in, the next one is a Lomax variable
+  (Pareto II): g silent days add n ln((d + g) / (d + g / slower)), and a purchase then once more this logarithm, less ln(slower). So few
+  gaps prove little;
 - *logarithms of amounts* are normal around their own mean, with the spread of the policy until their own is known;
 - *mood*, what they answer and how they sound (0-1), is normal around its own mean, at first the peers'.
 
-At the limit it is an alert. Who buys no more at all is a second alternative: a silent day then adds 1 / mean to the sum at the last
-purchase, and must reach the limit and ``silence_gone`` more. The day is known at the last purchase, so nothing needs to be looked at until
-then. Only what comes while the sum is 0 is what is usual: what comes since is kept apart, and becomes usual when the sum is back at 0, so
-that who fades slowly is not taken for one who always was so.
+At the limit it is an alert, which ends with a purchase that leaves nothing of the sum. Who buys no more at all is a second alternative: g
+silent days then add n ln((d + g) / d) to the sum at the last purchase, and must reach the limit and ``silence_gone`` more. The day is known
+at the last purchase, so nothing needs to be looked at until then. Only what comes while the sum is 0 is what is usual: what comes since is
+kept apart, and becomes usual when the sum is back at 0, so that who fades slowly is not taken for one who always was so.
 """
 
 from collections.abc import Callable
-from math import log, sqrt
+from math import exp, inf, log
 
 from projections.alerts.alert import Book, Rhythm, Usual, on
 from projections.alerts.book import Cause, raise_, settle, stands, unwatch, watch
 from projections.scoring.evidence import DAY_US
-from projections.scoring.policy import AlertsPolicy, Policy
+from projections.scoring.policy import AlertsPolicy, Policy, PurchasesPolicy
 from schemas.catalogue import SCALES, Closed, Contact, Data, Feedback, Purchase
 from schemas.touchpoint import Recorded
 
 CAUSE = "silence"
 AMOUNTS = 5.0  # purchases that the policy's spread of amounts is worth
 MOODS = 4.0  # answers that the peers' mood is worth
-SURE = 0.5  # standard errors by which gaps are taken to be longer
 AMOUNT_STEP = -2.0, 2.5  # of the sum at one purchase, at least and at most: none decides alone
-MOOD_STEP = -1.0, 1.5  # at one word: anger alone is no silence
+MOOD_STEP = -1.0, 2.0  # at one word: anger alone is no silence
 NOTHING = Usual()
 
 
@@ -47,7 +48,7 @@ def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
             one.amounts = one.mean = one.squares = 0.0
     was, told = own.height, own.usual.gaps >= rule.rhythm_min
     if told:
-        own.height = 0.0 if _raised(book) else max(0.0, own.height + gap * _rate(own) * _slower(rule) - log(rule.silence_slower))
+        own.height = 0.0 if _raised(book) else max(0.0, own.height + _rarer(own, gap, policy))
         if amount is not None:
             _hear(own, _smaller(own, amount, rule), AMOUNT_STEP, rule)
     new = own.usual if was == own.height == 0.0 else own.since  # usual at once, as nearly always
@@ -56,7 +57,7 @@ def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
     if amount is not None:
         _add(new, amount)
     own.last_day = day
-    _judge(book, event, rule, told=told)
+    _judge(book, event, policy, told=told)
 
 
 def heard(book: Book, event: Recorded, data: Data, policy: Policy) -> None:
@@ -72,7 +73,7 @@ def heard(book: Book, event: Recorded, data: Data, policy: Policy) -> None:
         own.usual.moods, own.usual.mood = own.usual.moods + 1.0, own.usual.mood + mood
         return
     own.since.moods, own.since.mood = own.since.moods + 1.0, own.since.mood + mood
-    _judge(book, event, rule, told=True)
+    _judge(book, event, policy, told=True)
 
 
 def left(book: Book, event: Recorded, _: Closed, policy: Policy) -> None:
@@ -80,9 +81,9 @@ def left(book: Book, event: Recorded, _: Closed, policy: Policy) -> None:
     settle(book, policy.alerts, CAUSE, event.occurred_us, "the relationship was closed")
 
 
-def _judge(book: Book, event: Recorded, rule: AlertsPolicy, *, told: bool) -> None:
+def _judge(book: Book, event: Recorded, policy: Policy, *, told: bool) -> None:
     """Raise, settle or wait, after the sum has moved; what came since is usual where the sum is 0."""
-    own = book.rhythm
+    rule, own = policy.alerts, book.rhythm
     if own.height == 0.0 and own.since != NOTHING:
         _merge(own.usual, own.since)
         own.since = Usual()
@@ -92,17 +93,20 @@ def _judge(book: Book, event: Recorded, rule: AlertsPolicy, *, told: bool) -> No
         text = f"they buy more rarely or less, or in a worse mood, than before: usual were {_usual_days(own)} days between purchases"
         unwatch(book, CAUSE)
         raise_(book, rule, event, Cause("silence", CAUSE, "medium", text))
-    elif isinstance(event.data, Purchase) and own.height <= rule.silence_limit / 2.0:
+    elif isinstance(event.data, Purchase) and own.height == 0.0:
         settle(book, rule, CAUSE, event.occurred_us, "they buy again")
     if own.last_day is not None and not _raised(book):
-        _wait(book, event, own.last_day, rule)
+        _wait(book, event, own.last_day, policy)
 
 
-def _wait(book: Book, event: Recorded, day: int, rule: AlertsPolicy) -> None:
+def _wait(book: Book, event: Recorded, day: int, policy: Policy) -> None:
     """Watch for the day on which the silence is too long."""
-    own = book.rhythm
+    rule, own = policy.alerts, book.rhythm
     asked = rule.silence_limit - own.height
-    days = max(1.0, min(asked / _slower(rule), asked + rule.silence_gone) / _rate(own))
+    gaps, so_far = _known(own, policy.purchases)
+    rarer, gone = exp(asked / gaps), exp((asked + rule.silence_gone) / gaps)
+    slower = so_far * (rarer - 1.0) / (1.0 - rarer / rule.silence_slower) if rarer < rule.silence_slower else inf
+    days = max(1.0, min(slower, so_far * (gone - 1.0)))
     why = ", after rarer or smaller ones or in a worse mood" if own.height > 0.0 else ""
     text = f"no purchase since {on(day * DAY_US)}{why}; usual are {_usual_days(own)} days between two"
     due_us = max((day + 1) * DAY_US + int(days * DAY_US), event.occurred_us)
@@ -118,14 +122,16 @@ def _usual_days(own: Rhythm) -> str:
     return f"{own.usual.days / own.usual.gaps:.0f}"
 
 
-def _slower(rule: AlertsPolicy) -> float:
-    """What a usual gap of silence adds."""
-    return 1.0 - 1.0 / rule.silence_slower
+def _known(own: Rhythm, prior: PurchasesPolicy) -> tuple[float, float]:
+    """The gaps that are known of, and the days they took, with what the prior is worth."""
+    return own.usual.gaps + prior.shape, own.usual.days + prior.rate_days
 
 
-def _rate(own: Rhythm) -> float:
-    """Purchases a day, on the slow side."""
-    return own.usual.gaps / (max(own.usual.days, 1.0) * (1.0 + SURE / sqrt(own.usual.gaps)))
+def _rarer(own: Rhythm, gap: float, policy: Policy) -> float:
+    """The log-likelihood ratio of so many days between two purchases: rarer ones against the usual, each of which is learned too."""
+    gaps, days = _known(own, policy.purchases)
+    slower = policy.alerts.silence_slower
+    return (gaps + 1.0) * log((days + gap) / (days + gap / slower)) - log(slower)
 
 
 def _hear(own: Rhythm, step: float, bounds: tuple[float, float], rule: AlertsPolicy) -> None:

@@ -110,7 +110,7 @@ def test_nine_of_ten_planted_stories_are_caught_with_their_day(seed: int) -> Non
         by_story[life.truth.story].append(delays[life.truth.relationship])
     for story, found in by_story.items():
         told = [delay for delay in found if delay is not None]
-        assert len(told) / len(found) >= (0.7 if story in DIM else 0.85), story
+        assert len(told) / len(found) >= (0.75 if story in DIM else 0.85), story
         assert max(told) < PLAIN.get(story, 730.0), story
 
 

@@ -16,7 +16,7 @@ from tests.projections.alerts.folds import opened_us
 from tests.projections.alerts.test_calm import SEEDS, Life, sample
 from tests.projections.events import DAY, NOW
 
-LIMIT = 5.5  # of the oracle's sum: about as many false alarms as ours
+LIMIT = 4.5  # of the oracle's sum: about as many false alarms as ours
 SPREAD = 0.4  # of the logarithm of amounts (``service/sample/customers.py``)
 MOOD_SPREAD = 0.15  # (``Diary.around``)
 
@@ -87,10 +87,10 @@ def judged(judge: Callable[[Life, Party], Iterator[int]]) -> tuple[float, int]:
     return caught / drifting, false
 
 
-def test_who_knows_the_truth_misses_some_who_drift_away_and_we_catch_three_quarters_of_the_others() -> None:
+def test_who_knows_the_truth_misses_some_who_drift_away_and_we_catch_nearly_nine_in_ten_of_the_others() -> None:
     ours, false = judged(told)
     best, false_of_best = judged(oracle)
     assert best < 1.0
-    assert ours >= 0.75 * best
-    assert false <= 20
-    assert false_of_best <= 20  # neither buys its catch with alarms
+    assert ours >= 0.88 * best
+    assert false <= 35
+    assert false_of_best <= 35  # neither buys its catch with alarms
