@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.ledger import Ledger
 from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Portrait, Shown
@@ -19,7 +20,7 @@ from projections.portrait import Known, net, portrait
 from projections.projection import Projection
 from projections.relationships import LEVEL_COLUMNS, assess, relationships
 from projections.replay import Replay, Side
-from projections.scoring.course import course
+from projections.scoring.course import Alerted, course, one_turn
 from projections.scoring.exchange import Rates
 from projections.scoring.explain import explain
 from projections.scoring.models import Model, models
@@ -77,8 +78,10 @@ class Reader:
             raise _unknown(relationship, moments)
         return self._shown(row.state, row.position, moments)
 
-    def portrait(self, relationship: str, moments: Moments) -> Portrait:
+    def portrait(self, relationship: str, moments: Moments, alerted: Alerted | None = None) -> Portrait:
         """One relationship with all that is told of one alone; reads its events, which ``show`` need not.
+
+        ``alerted``: the turn its alerts tell (``alerts/queries.py``), so that nobody reads two days of one turn.
 
         Raises:
             NotFoundError: no touchpoint of it counts.
@@ -90,11 +93,12 @@ class Reader:
         model, at_us = self._models_at(moments)[state.kind], _moment(moments, state.last_us)
         party = None if state.profile is None else state.profile.counterparty
         beside = None if party is None else net(shown, party, list(self._beside(relationship, party, moments)))
+        told = course(events, model, at_us)
         return portrait(
             shown,
             state,
             model,
-            course(events, model, at_us),
+            replace(told, turn=one_turn(told.turn, alerted)),
             Known(events, self._rates(moments)),
             net=beside,
             peers=() if shown.value is None else self._peers(state.kind, shown.value.currency),

@@ -40,7 +40,7 @@ ID_DIGITS = 10  # hexadecimal: a million alerts share one with a chance of a hal
 class Watch(msgspec.Struct, array_like=True, gc=False):
     """Something that becomes part of the alert of ``cause`` at ``due_us``, the end of a UTC day, unless it is settled before.
 
-    late: the ledger heard of it when that was past, so it is history. position: of the event it rests on.
+    late: the ledger heard of it when that was past, so it is history. position: of the event it rests on. since_us: as of an ``Alert``.
     """
 
     kind: AlertKind
@@ -50,6 +50,7 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     severity: Severity
     text: str
     position: int
+    since_us: int | None = None
 
 
 class Part(msgspec.Struct, array_like=True, gc=False):
@@ -65,7 +66,8 @@ class Alert(msgspec.Struct, array_like=True, gc=False):
     evidence: positions of the events that speak for it, the newest last. opened_us: when its cause came true. last_us: when it was last
     confirmed. historical: that lay in the past when the ledger heard of it. lasts: it does not lapse, its cause is a state that only an
     event ends. parts: what stands of it, the oldest first; it closes with the last. severity: the worst it ever was. text: what
-    ``text_of`` told when it ended. closed_us, closed: when it ended and how. The rest is what people did.
+    ``text_of`` told when it ended. since_us: when what turned most likely began to, None of what is no turn. closed_us, closed: when it
+    ended and how. The rest is what people did.
     """
 
     id: str
@@ -79,6 +81,7 @@ class Alert(msgspec.Struct, array_like=True, gc=False):
     lasts: bool
     parts: dict[str, Part]
     text: str = ""
+    since_us: int | None = None
     closed_us: int | None = None
     closed: str | None = None
     acknowledged_by: str | None = None
@@ -115,10 +118,14 @@ class Usual(msgspec.Struct, array_like=True, gc=False):
 
 
 class Rhythm(msgspec.Struct, array_like=True, gc=False):
-    """The own rhythm of a customer. last_day: with a purchase, since 1970 UTC. height: of the sum. ``since``: while it was not 0."""
+    """The own rhythm of a customer. last_day: with a purchase, since 1970 UTC. height: of the sum, which last left 0 at ``since_us``.
+
+    ``since``: what came since then.
+    """
 
     last_day: int | None = None
     height: float = 0.0
+    since_us: int = 0
     currency: str = ""
     usual: Usual = msgspec.field(default_factory=Usual)
     since: Usual = msgspec.field(default_factory=Usual)

@@ -25,13 +25,17 @@ GRAVITY: dict[Severity, int] = {"low": 0, "medium": 1, "high": 2}
 
 
 class Cause(NamedTuple):
-    """What an alert is raised for: one alert is open for a ``name`` at a time, and lasts while any ``part`` of it stands."""
+    """What an alert is raised for: one alert is open for a ``name`` at a time, and lasts while any ``part`` of it stands.
+
+    since_us: when what turned most likely began to; None of what is no turn.
+    """
 
     kind: AlertKind
     name: str
     severity: Severity
     text: str
     part: str = ""
+    since_us: int | None = None
 
 
 def raise_(book: Book, policy: AlertsPolicy, event: Recorded, cause: Cause, *, evidence: Sequence[int] = ()) -> None:
@@ -46,7 +50,7 @@ def watch(book: Book, policy: AlertsPolicy, event: Recorded, cause: Cause, due_u
     late = event.recorded_us - due_us > policy.historical_us
     part = cause.part or cause.name
     unwatch(book, part)
-    book.watches[part] = new = Watch(cause.kind, cause.name, due_us, late, cause.severity, cause.text, event.position)
+    book.watches[part] = new = Watch(cause.kind, cause.name, due_us, late, cause.severity, cause.text, event.position, cause.since_us)
     _expect(book, new)
 
 
@@ -89,7 +93,8 @@ def pass_time(book: Book, policy: AlertsPolicy, recorded_us: int, occurred_us: i
             del book.watches[part]
             if book.lapse_us <= one.due_us:
                 _lapse(book, policy, one.due_us)
-            _open(book, policy, Cause(one.kind, one.cause, one.severity, one.text, part), one.due_us, [one.position], historical=one.late)
+            cause = Cause(one.kind, one.cause, one.severity, one.text, part, one.since_us)
+            _open(book, policy, cause, one.due_us, [one.position], historical=one.late)
         _next(book)
     if book.lapse_us <= seen_us:
         _lapse(book, policy, seen_us)
@@ -132,6 +137,7 @@ def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: 
         lasts, positions = cause.kind in LASTING, list(evidence[-EVIDENCE_KEPT:])
         parts = {part: Part(cause.severity, cause.text)}
         found = Alert(name, cause.kind, cause.name, cause.severity, positions, at_us, at_us, historical, lasts, parts)
+        found.since_us = cause.since_us
         book.alerts[cause.name] = found
         if not lasts:
             book.lapse_us = min(at_us + policy.lapse_us, book.lapse_us)

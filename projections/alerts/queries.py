@@ -5,6 +5,7 @@ Told as of the newest close of a day or event of each relationship; with a past 
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 
 import msgspec
 
@@ -14,10 +15,12 @@ from projections.answers import Shown, Step
 from projections.moments import Moments
 from projections.queries import Reader
 from projections.relationships import relationships
+from projections.scoring.course import Alerted
 from projections.scoring.policy import Policy
+from projections.scoring.turn import ALL, GAPS, Turn
 from projections.views import Views
 from schemas.errors import NotFoundError, SettingsError
-from schemas.touchpoint import iso
+from schemas.touchpoint import iso, microseconds
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -133,6 +136,21 @@ def next_steps(shown: Shown, standing: Iterable[Told], policy: Policy) -> list[S
         if play is not None:
             found.setdefault(play, Step(play, reason.rule, reason.text, None, ()))
     return list(found.values())
+
+
+def turned(found: Iterable[Told]) -> Alerted | None:
+    """The turn for the worse that the newest of these alerts tells, of those that did not end well; None where none tells one."""
+    told = [(one, since) for one in found if (since := one.since_at) is not None and one.state != "closed"]
+    if not told:
+        return None
+    newest, since = max(told, key=lambda pair: (pair[0].opened_at, pair[0].id))
+    turn = Turn("worse", _us(since), _us(newest.opened_at), GAPS if newest.kind == "silence" else ALL)
+    until = newest.closed_at or newest.resolved_at
+    return Alerted(turn, None if until is None else _us(until))
+
+
+def _us(at: str) -> int:
+    return microseconds(datetime.fromisoformat(at))
 
 
 def _every(reader: Reader, moments: Moments, relationship: str | None) -> Iterator[Told]:

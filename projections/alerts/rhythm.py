@@ -48,9 +48,11 @@ def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
             one.amounts = one.mean = one.squares = 0.0
     was, told = own.height, own.usual.gaps >= rule.rhythm_min
     if told:
-        own.height = 0.0 if _raised(book) else max(0.0, own.height + _rarer(own, gap, policy))
+        own.height = 0.0 if _raised(book) else max(0.0, was + _rarer(own, gap, policy))
+        if was == 0.0 < own.height and own.last_day is not None:
+            own.since_us = own.last_day * DAY_US  # what was rare is the gap
         if amount is not None:
-            _hear(own, _smaller(own, amount, rule), AMOUNT_STEP, rule)
+            _hear(own, _smaller(own, amount, rule), AMOUNT_STEP, event, rule)
     new = own.usual if was == own.height == 0.0 else own.since  # usual at once, as nearly always
     if gap:
         new.gaps, new.days = new.gaps + 1.0, new.days + gap
@@ -68,7 +70,7 @@ def heard(book: Book, event: Recorded, data: Data, policy: Policy) -> None:
         return
     was = own.height
     if own.usual.gaps >= rule.rhythm_min:
-        _hear(own, _sadder(own, mood, rule), MOOD_STEP, rule)
+        _hear(own, _sadder(own, mood, rule), MOOD_STEP, event, rule)
     if was == own.height == 0.0:  # as nearly always
         own.usual.moods, own.usual.mood = own.usual.moods + 1.0, own.usual.mood + mood
         return
@@ -92,7 +94,7 @@ def _judge(book: Book, event: Recorded, policy: Policy, *, told: bool) -> None:
     if own.height >= rule.silence_limit:
         text = f"they buy more rarely or less, or in a worse mood, than before: usual were {_usual_days(own)} days between purchases"
         unwatch(book, CAUSE)
-        raise_(book, rule, event, Cause("silence", CAUSE, "medium", text))
+        raise_(book, rule, event, Cause("silence", CAUSE, "medium", text, since_us=own.since_us))
     elif isinstance(event.data, Purchase) and own.height == 0.0:
         settle(book, rule, CAUSE, event.occurred_us, "they buy again")
     if own.last_day is not None and not _raised(book):
@@ -110,7 +112,8 @@ def _wait(book: Book, event: Recorded, day: int, policy: Policy) -> None:
     why = ", after rarer or smaller ones or in a worse mood" if own.height > 0.0 else ""
     text = f"no purchase since {on(day * DAY_US)}{why}; usual are {_usual_days(own)} days between two"
     due_us = max((day + 1) * DAY_US + int(days * DAY_US), event.occurred_us)
-    watch(book, rule, event, Cause("silence", CAUSE, "medium", text), due_us)
+    since_us = own.since_us if own.height > 0.0 else day * DAY_US
+    watch(book, rule, event, Cause("silence", CAUSE, "medium", text, since_us=since_us), due_us)
 
 
 def _raised(book: Book) -> bool:
@@ -134,9 +137,12 @@ def _rarer(own: Rhythm, gap: float, policy: Policy) -> float:
     return (gaps + 1.0) * log((days + gap) / (days + gap / slower)) - log(slower)
 
 
-def _hear(own: Rhythm, step: float, bounds: tuple[float, float], rule: AlertsPolicy) -> None:
+def _hear(own: Rhythm, step: float, bounds: tuple[float, float], event: Recorded, rule: AlertsPolicy) -> None:
     """Move the sum, within bounds: it must be able to come back."""
+    was = own.height
     own.height = min(max(0.0, own.height + max(bounds[0], min(bounds[1], step))), rule.silence_limit)
+    if was == 0.0 < own.height:
+        own.since_us = event.occurred_us
 
 
 def _smaller(own: Rhythm, amount: float, rule: AlertsPolicy) -> float:

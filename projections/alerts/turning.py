@@ -79,4 +79,5 @@ def _add(book: Book, event: Recorded, good: float, bad: float, policy: Policy) -
         stream.evidence = [*stream.evidence, event.position][-EVIDENCE_KEPT:]
         if stream.height >= rule.turned_limit:
             text = f"quality turned on {on(stream.since_us)}: since then more speaks against it than before"
-            raise_(book, rule, event, Cause("quality_turned", STREAM, "high", text), evidence=stream.evidence[:-1])
+            cause = Cause("quality_turned", STREAM, "high", text, since_us=stream.since_us)
+            raise_(book, rule, event, cause, evidence=stream.evidence[:-1])

@@ -37,6 +37,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     next_step: str | None
     evidence: tuple[int, ...]
     opened_at: str
+    since_at: str | None
     last_at: str
     historical: bool
     closed_at: str | None
@@ -68,7 +69,7 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=7,
+        version=8,
         policy=policy.digest,
         row=Row,
         state=Book,
@@ -184,6 +185,7 @@ def _told(relationship: str, alert: Alert, moment_us: int, policy: Policy) -> To
         next_step=policy.plays.of(alert.kind),
         evidence=tuple(alert.evidence),
         opened_at=iso(alert.opened_us),
+        since_at=None if alert.since_us is None else iso(alert.since_us),
         last_at=iso(alert.last_us),
         historical=alert.historical,
         closed_at=None if alert.closed_us is None else iso(alert.closed_us),

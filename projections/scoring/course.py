@@ -5,6 +5,7 @@ which the events were recorded.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,6 +29,13 @@ class Point(msgspec.Struct, frozen=True):
     quality: float
     low: float
     high: float
+
+
+class Alerted(NamedTuple):
+    """The turn that an alert tells. until_us: when the alert ended, None while it stands."""
+
+    turn: Turn
+    until_us: int | None
 
 
 class Course(msgspec.Struct, frozen=True):
@@ -68,6 +76,20 @@ def course(events: Sequence[Recorded], model: Model, moment_us: int, weeks: int 
     if bought_us is not None and model.kind == "customer" and moment_us > bought_us:
         turn = silence(turning, (moment_us - bought_us) / DAY_US, moment_us, model.policy.turn) or turn
     return Course(moment_us, tuple(points), turn)
+
+
+def one_turn(found: Turn | None, alerted: Alerted | None) -> Turn | None:
+    """Of the turn found here and the one that an alert tells the newer; the alert's where both tell of the same, for it was read first.
+
+    They are the same where both are for the worse and this one began before the alert ended.
+    """
+    if alerted is None or found is None:
+        return found if alerted is None else alerted.turn
+    if found.direction == "better":
+        newer = found.seen_us > alerted.turn.seen_us
+    else:
+        newer = alerted.until_us is not None and found.since_us > alerted.until_us
+    return found if newer else alerted.turn
 
 
 def of_that_week(events: Sequence[Recorded], turn: Turn) -> list[Recorded]:

@@ -3,7 +3,8 @@
 import click
 from msgspec.structs import replace
 
-from projections.alerts.queries import Asked, listed, next_steps
+from projections.alerts.queries import Asked, listed, next_steps, turned
+from projections.alerts.view import STANDING
 from projections.answers import Shown
 from projections.moments import Moments
 from projections.queries import SORTS, in_order
@@ -40,8 +41,9 @@ def show(*, relationship: str, as_of_us: int | None, known_us: int | None, as_js
     """
     with open_reader(holding(configured(), relationship), notice=notice) as reader:
         asked = _asked(as_of_us, known_us)
-        found = reader.portrait(relationship, asked)
-        standing = listed(reader, Asked(relationship=relationship), asked)
+        every = listed(reader, Asked(relationship=relationship, states=()), asked)
+        found = reader.portrait(relationship, asked, turned(every))
+        standing = [one for one in every if one.state in STANDING]
         found = replace(found, next_steps=tuple(next_steps(found, standing, reader.policy_at(asked))))
     if as_json:
         output.json_lines([found])

@@ -6,13 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projections.alerts.queries import turned
+from projections.alerts.view import Row
 from projections.answers import Dimension, Shown
 from projections.portrait import net
-from projections.scoring.course import WEEK_US, course, of_that_week
+from projections.scoring.course import WEEK_US, Alerted, course, of_that_week, one_turn
 from projections.scoring.phase import phase
 from projections.scoring.standing import Reason, Standing
+from projections.scoring.turn import ALL, Turn
 from schemas import catalogue as c
 from service.sample.generator import truths
+from tests.projections.alerts.folds import VIEW, folded
 from tests.projections.events import DAY, MODELS, NOW, POLICY, SEED, figured, happened, sample
 
 
@@ -47,6 +51,36 @@ def test_those_the_sample_lets_down_turned_worse_about_when_it_says() -> None:
             assert week
             assert all(0 <= event.occurred_us - found.turn.since_us // DAY * DAY < WEEK_US for event in week)
     assert near >= 0.8 * len(told)
+
+
+def test_who_is_alerted_to_a_turn_is_shown_no_other_day_of_it() -> None:
+    told, found = Turn("worse", 50, 60, ALL), Turn("worse", 40, 70, 0)
+    assert one_turn(found, Alerted(told, None)) == told
+    assert one_turn(None, Alerted(told, 90)) == told
+    assert one_turn(found, None) == found
+    later, better, before = Turn("worse", 95, 99, 0), Turn("better", 65, 80, ALL), Turn("better", 30, 45, ALL)
+    assert one_turn(later, Alerted(told, 90)) == later
+    assert one_turn(later, Alerted(told, None)) == told
+    assert one_turn(better, Alerted(told, None)) == better
+    assert one_turn(before, Alerted(told, None)) == told
+
+
+def test_the_alerts_of_the_sample_name_the_day_that_show_names() -> None:
+    """Where both see a turn for the worse; wherever an alert tells one, its text has that day."""
+    agreed = differ = 0
+    for relationship, events in sample().items():
+        row = VIEW.publish(folded(events), NOW)
+        assert isinstance(row, Row)
+        alerted = turned(row.alerts)
+        found = course(events, MODELS[relationship.partition("/")[0]], NOW).turn
+        if alerted is None:
+            continue
+        assert alerted.turn.since_us <= alerted.turn.seen_us
+        shown = one_turn(found, alerted)
+        agreed += shown == alerted.turn
+        differ += found is not None and found.direction == "worse" and found.since_us // DAY != alerted.turn.since_us // DAY
+    assert differ > 10  # two detectors, two days: this is what is mended
+    assert agreed > 50
 
 
 def test_a_relationship_nothing_is_known_of_has_no_course() -> None:
