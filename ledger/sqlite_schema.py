@@ -3,10 +3,10 @@
 ``stored_events`` and ``tracking`` are eventsourcing's, with its columns, so that its own tools can read the log; ``rowid`` is the
 position, declared because VACUUM renumbers an undeclared one. The view ``events`` has the ledger's own names.
 
-An event is accepted only at positions that ``ledger_head`` has reserved behind its own, and nothing but the position is unique: that
-leaves ``INSERT OR REPLACE``, which fires no delete trigger, nothing to replace. The head then moves over all that were reserved or not
-at all: only if each is there, with an identity that is new and the next version of its relationship. The Merkle tree stands in the
-head, and moves only together with it. Checkpoints are only added. The table of keys is in ``sqlite_keys.py``.
+An event is accepted only at a position that ``ledger_head`` has reserved behind its own, with the next version of its relationship and an
+identity that is new. Nothing but the position is unique: that leaves ``INSERT OR REPLACE``, which fires no delete trigger, nothing to
+replace. Then the head moves, over all that it reserved. The Merkle tree stands in the head, and moves only together with it. Checkpoints
+are only added. The table of keys is in ``sqlite_keys.py``.
 """
 
 import sqlite3
@@ -42,9 +42,15 @@ LOG = (
     """,
     # After, not before: no row is copied for it. ROLLBACK, not ABORT: a statement that may abort alone keeps a copy of every page.
     """
-    CREATE TRIGGER stored_events_only_reserved AFTER INSERT ON stored_events
-        WHEN NOT EXISTS (SELECT 1 FROM ledger_head WHERE NEW.rowid > position AND NEW.rowid <= reserved)
-    BEGIN SELECT RAISE(ROLLBACK, 'immutable: events are added by the ledger alone, at positions it has reserved'); END
+    CREATE TRIGGER stored_events_only_next AFTER INSERT ON stored_events WHEN
+        NOT EXISTS (SELECT 1 FROM ledger_head WHERE NEW.rowid > position AND NEW.rowid <= reserved)
+        OR EXISTS (SELECT 1 FROM stored_events WHERE identity = NEW.identity AND rowid < NEW.rowid)
+        OR NEW.originator_version IS NOT 1 + coalesce((
+            SELECT originator_version FROM stored_events
+            WHERE originator_id = NEW.originator_id AND originator_version <= NEW.originator_version AND rowid < NEW.rowid
+            ORDER BY originator_version DESC LIMIT 1
+        ), 0)
+    BEGIN SELECT RAISE(ROLLBACK, 'immutable: events are added by the ledger alone, by position, version and identity'); END
     """,
     """
     CREATE TRIGGER stored_events_no_update BEFORE UPDATE ON stored_events
@@ -83,17 +89,9 @@ HEAD_GUARDS = (
     """,
     """
     CREATE TRIGGER ledger_head_over_whole_appends BEFORE UPDATE ON ledger_head
-        WHEN NEW.position > OLD.position AND (NEW.position IS NOT OLD.reserved OR NEW.reserved IS NOT OLD.reserved OR
-            NEW.position - OLD.position IS NOT (
-                SELECT count(*) FROM stored_events AS added WHERE rowid > OLD.position
-                AND NOT EXISTS (SELECT 1 FROM stored_events WHERE identity = added.identity AND rowid < added.rowid)
-                AND originator_version = 1 + coalesce((
-                    SELECT originator_version FROM stored_events
-                    WHERE originator_id = added.originator_id AND originator_version <= added.originator_version AND rowid < added.rowid
-                    ORDER BY originator_version DESC LIMIT 1
-                ), 0)
-            ))
-    BEGIN SELECT RAISE(ROLLBACK, 'immutable: the log grows by new identities, at the next positions and versions'); END
+        WHEN NEW.position > OLD.position AND (NEW.position IS NOT OLD.reserved OR NEW.reserved IS NOT OLD.reserved
+        OR NEW.position - OLD.position IS NOT (SELECT count(*) FROM stored_events WHERE rowid > OLD.position))
+    BEGIN SELECT RAISE(ROLLBACK, 'immutable: the head of the log moves over all the events that it reserved'); END
     """,
     """
     CREATE TRIGGER ledger_head_no_insert BEFORE INSERT ON ledger_head
