@@ -1,7 +1,8 @@
 """How fast touchpoints get from Kafka into the ledger (``ingest``), and into all views besides (``live``).
 
 Beside the raw limit on the same topic: poll, decode, write, commit. Time runs from the poll that brought the first record until the last
-one is durable, for ``live`` until every view has it. Intake and views are two processes, as in the service.
+one is durable, for ``live`` until every view has it. Intake is a process, and so is each of as many workers as ``rledger up`` starts, which
+share the views and are there before the first record.
 
     python -m benchmarks.ingest [--events 200000] [--kafka HOST:PORT] [--store URL] [--no-views]
 """
@@ -12,6 +13,7 @@ import json
 from benchmarks import parts, raw
 from benchmarks.measure import Figures, Work, figures, per_100k
 from benchmarks.place import Place, broker, place, server
+from service.supervisor import workers_here
 
 EVENTS = 200_000
 
@@ -30,17 +32,19 @@ def _measured(here: Place, events: int, *, views: bool) -> Figures:
     with here.topic() as topic:
         Work(parts.publish, here.kafka, topic, events).result()
         (raw_started, raw_commits, _), raw_usage = Work(raw.from_kafka, here, topic, events).result()
-        intake = Work(parts.consume, here, topic, events)
-        worker = Work(parts.project, here, events) if views else None
-        (started, ended), usage = intake.result()
-        usages, more = [usage], {}
-        if worker is not None:
-            (commits, _), views_usage = worker.result()
-            ended = max(ended, commits[-1][0])
-            usages.append(views_usage)
+        count = workers_here() if views else 0
+        workers = [Work(parts.share, here, events, count) for _ in range(count)]
+        for worker in workers:
+            worker.wait()
+        (started, ended), usage = Work(parts.consume, here, topic, events).result()
+        shares = [worker.result() for worker in workers]
+        usages, more = [usage, *(used for _, used in shares)], {}
+        if views:
+            ended = max(ended, *(moment for moment, _ in shares))
             more = {
+                "workers": count,
                 "intake_cpu_s_per_100k": per_100k(usage.cpu_s, events),
-                "views_cpu_s_per_100k": per_100k(views_usage.cpu_s, events),
+                "views_cpu_s_per_100k": per_100k(sum(used.cpu_s for _, used in shares), events),
             }
         raw_s = raw_commits[-1][0] - raw_started
         more["raw_cpu_s_per_100k"] = per_100k(raw_usage.cpu_s, events)

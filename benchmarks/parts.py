@@ -19,11 +19,13 @@ from consumers.records import Record
 from consumers.source import Batch
 from ledger.ledger import READ_LIMIT_MAX, Ledger
 from projections.policies import Policies
+from projections.rebuild import RebuildUnderWayError
 from projections.runner import Runner
 from service.clock import now_us
 from service.reading import open_runner
 from service.stores import open_ledger, open_views
 
+LOOK_S = 0.02
 HEADERS = (("content-type", b"application/cloudevents+json"),)
 
 
@@ -76,7 +78,7 @@ def worker(place: Place) -> Iterator[tuple[Ledger, Runner]]:
     with open_ledger(place.settings) as ledger, closing(open_views(place.settings)) as views:
         lock = views.try_lock()
         assert lock is not None, "nobody else keeps views that are just being made"
-        with lock, open_runner(ledger, views, Policies(ledger).in_force) as runner:
+        with lock, open_runner(ledger, views, Policies(ledger).in_force, lock.look()) as runner:
             yield ledger, runner
 
 
@@ -96,6 +98,33 @@ def project(place: Place, count: int, *, tell: bool = False) -> tuple[list[tuple
             elif not worked:
                 ledger.wait(runner.position, 1.0)
         return commits, list(_numbers(ledger)) if tell else []
+
+
+def share(place: Place, count: int, workers: int) -> float:
+    """Be one of ``workers`` that share all views, until these have ``count`` events; under way once each has its slices.
+
+    Returns: when the last event stood in the slices that are this worker's own.
+    """
+    with open_ledger(place.settings) as ledger, closing(open_views(place.settings)) as views, views.join() as part:
+        while len(held := {one.worker for one in views.holdings()}) < workers or None in held:
+            time.sleep(LOOK_S)
+            part.look()
+        with open_runner(ledger, views, Policies(ledger).in_force, part.look()) as runner:
+            _prepare(runner)
+            measure.under_way()
+            while runner.position < count:
+                if not runner.run_once():
+                    ledger.wait(runner.position, 1.0)
+        return time.monotonic()
+
+
+def _prepare(runner: Runner) -> None:
+    """Make the views, unless another worker is at it."""
+    while True:
+        try:
+            return runner.prepare()
+        except RebuildUnderWayError:
+            time.sleep(LOOK_S)
 
 
 def _numbers(ledger: Ledger) -> Iterator[int]:

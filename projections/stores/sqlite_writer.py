@@ -36,11 +36,10 @@ SUMMED = """
     sum(commits), max(policy)
 """
 """How far a table is in several slices: as far as the last one. In the order of ``Progress``."""
-WRITTEN = [column for column in Progress.__struct_fields__ if column != "commits"]
-PUT_PROGRESS = f"""
-    INSERT INTO progress ({", ".join(WRITTEN)}, commits, slice) SELECT {marks(len(WRITTEN))}, 1, first FROM slices WHERE {{}}
-    ON CONFLICT (name, slice) DO UPDATE SET commits = commits + 1, {", ".join(f"{column} = excluded.{column}" for column in WRITTEN)}
-"""  # noqa: S608
+MOVED = ("updated_us", "position", "recorded_us", "tick_us", "swept_us")
+MOVE_PROGRESS = f"UPDATE progress SET commits = commits + 1, {', '.join(f'{column} = ?' for column in MOVED)} WHERE name = ? AND {{}}"  # noqa: S608
+FIXED = ("name", "version", "build", "status", "policy", *MOVED)
+PUT_PROGRESS = f"INSERT INTO progress ({', '.join(FIXED)}, commits, slice) SELECT {marks(len(FIXED))}, 1, first FROM slices WHERE {{}}"  # noqa: S608
 PARTS = """
     SELECT max(position), first, beyond FROM slices JOIN progress ON slice = first
     WHERE name IN ({}) AND {} GROUP BY first ORDER BY 1, first
@@ -115,8 +114,10 @@ class SqliteWriter:
         return [Part(found[0].position, self._share)] if len(found) == 1 else found
 
     def put_progress(self, at: Progress) -> Progress:
-        cells = [getattr(at, column) for column in WRITTEN]
-        slices = self.connection.execute(PUT_PROGRESS.format(self._in("first")), cells).rowcount
+        moved = [getattr(at, column) for column in MOVED]
+        slices = self.connection.execute(MOVE_PROGRESS.format(self._in("slice")), [*moved, at.name]).rowcount
+        if not slices:  # the first of this table
+            slices = self.connection.execute(PUT_PROGRESS.format(self._in("first")), [getattr(at, column) for column in FIXED]).rowcount
         return msgspec.structs.replace(at, commits=at.commits + slices)
 
     def revoke(self) -> None:
