@@ -100,8 +100,9 @@ def rebuild(
 def tidy(ledger: Ledger, views: Views) -> None:
     """Drop what a killed rebuild left, and every view when they are not views of this ledger (another one, or an older backup of it)."""
     with closing(views.writer()) as writer:
-        with suppress(StoreUnavailableError), _lock(views):
-            _drop_builds(writer)
+        if _builds(writer):  # else nobody need wait for the lock, or for whoever writes
+            with suppress(StoreUnavailableError), _lock(views):
+                _drop_builds(writer)
         at = max(writer.progress().values(), key=lambda at: at.position, default=None)
         if at is None or at.position == 0:
             return
@@ -141,9 +142,13 @@ def _targets(ledger: Ledger, writer: Writer, projections: Sequence[Projection]) 
     return writer.parts([one.name for one in projections]) or [Part(ledger.head().position, EVERYTHING)]
 
 
+def _builds(writer: Writer) -> list[str]:
+    return [name for name, at in writer.progress().items() if at.status == "rebuilding"]
+
+
 def _drop_builds(writer: Writer) -> None:
     with writer.transaction():
-        _drop(writer, [name for name, at in writer.progress().items() if at.status == "rebuilding"])
+        _drop(writer, _builds(writer))
 
 
 def _drop(writer: Writer, names: Iterable[str]) -> None:

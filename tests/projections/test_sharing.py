@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from projections.stores.slices import BUCKETS, Share, bucket, buckets, even, fai
 from projections.views import Views
 from schemas.errors import LeaseLostError, SettingsError, StoreUnavailableError
 from tests.projections.chains import House, Place, chains, execute, from_nothing, naive, parked, table, touchpoint
+from tests.projections.test_locking import insist
 from tests.projections.test_runner import everything
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +135,9 @@ def test_slices_are_split_and_merged_wherever_they_stand_and_rows_stay_exact(hou
         house.log.add_many(rng.randrange(12), relationships=9)
         if step % 9 == 4:
             house.log.close_day()
+        if step % 7 == 6:
+            wrong = rng.choice([one for one in house.log.events if one.type == "relationship.contact.v0"])
+            house.log.correct(wrong.relationship, msgspec.json.decode(wrong.event)["id"])
         some = rng.choice(house.views.slices())
         with closing(Keeper(house.log.ledger, house.views, [broken], clock=lambda: 0, share=some)) as keeper:
             rng.choice([keeper.advance, keeper.catch_up])()
@@ -179,7 +185,7 @@ def test_workers_killed_again_and_again_leave_the_rows_of_one_that_was_not(place
                 ledger.append([touchpoint(f"customer/c{at * 7 % 50}", f"e{at}") for at in range(sent, sent + 20)])
                 sent += 20
             if round_ % 3 == 1:
-                reslice(ledger, views, [chains()], rng.choice([3, 5, 16]), clock=lambda: 0)
+                insist(partial(reslice, ledger, views, [chains()], rng.choice([3, 5, 16]), clock=lambda: 0))
             victim = running.pop(rng.randrange(3))
             victim.kill()
             victim.wait()
