@@ -203,6 +203,13 @@ class Ledger:
         """The events of one relationship behind ``after_version``, oldest first; empty when it is unknown."""
         return self.opened(self.recorder.history(relationship, after_version, limit))
 
+    def histories(self, *, after: tuple[str, int] = ("", 0), upto: int, limit: int) -> list[Stored]:
+        """Up to ``limit`` events up to position ``upto``, one relationship after the other, each in order.
+
+        Those behind ``after``, a relationship and a version of it; which relationship comes when is the store's own affair.
+        """
+        return self.opened(self.recorder.histories(after, upto, limit))
+
     def history_sealed(self, relationship: str, *, limit: int | None = None) -> list[Stored]:
         """As ``history``, each event as it stands in the store: what can be told of it without any key."""
         return self.recorder.history(relationship, 0, limit)

@@ -213,6 +213,15 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             )
             return list(itertools.starmap(Stored, cursor.fetchall()))
 
+    def histories(self, after: tuple[str, int], upto: int, limit: int) -> list[Stored]:
+        with self._reading() as cursor:
+            cursor.execute(
+                "SELECT * FROM ledger.events WHERE (relationship, version) > (%s, %s) AND position <= %s"
+                " ORDER BY relationship, version LIMIT %s",
+                (*after, upto, limit),
+            )
+            return list(itertools.starmap(Stored, cursor.fetchall()))
+
     def find(self, identity: bytes) -> Stored | None:
         with self._reading() as cursor:
             cursor.execute(

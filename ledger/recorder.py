@@ -47,6 +47,9 @@ class LedgerRecorder(ABC):
     def history(self, relationship: str, after_version: int, limit: int | None) -> list[Stored]: ...
 
     @abstractmethod
+    def histories(self, after: tuple[str, int], upto: int, limit: int) -> list[Stored]: ...
+
+    @abstractmethod
     def find(self, identity: bytes) -> Stored | None: ...
 
     @abstractmethod

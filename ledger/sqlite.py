@@ -193,6 +193,14 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             )
             return list(itertools.starmap(Stored, rows))
 
+    def histories(self, after: tuple[str, int], upto: int, limit: int) -> list[Stored]:
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT * FROM events WHERE (relationship, version) > (?, ?) AND position <= ? ORDER BY relationship, version LIMIT ?",
+                (*after, upto, limit),
+            )
+            return list(itertools.starmap(Stored, rows))
+
     def find(self, identity: bytes) -> Stored | None:
         with self._reading() as reader:
             row = reader.execute(

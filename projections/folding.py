@@ -54,14 +54,11 @@ class Pending(NamedTuple):
 
 
 class Folding:
-    """States of ``table``'s projection, at most ``cached_rows`` of them after a commit, the least recently changed dropped first.
+    """States of ``table``'s projection, at most ``cached_rows`` of them after a commit, the least recently changed dropped first."""
 
-    deferred: write states alone; their rows are published as ``pending`` ones when the table is complete.
-    """
-
-    def __init__(self, table: Table, *, cached_rows: int, deferred: bool) -> None:
+    def __init__(self, table: Table, *, cached_rows: int) -> None:
         self.table = table
-        self._cached_rows, self._deferred = cached_rows, deferred
+        self._cached_rows = cached_rows
         self._key, self._fold, self._publish = table.projection.key, table.projection.fold, table.projection.publish
         self._takes, self._over = table.projection.takes, table.projection.over
         self.reset(parked=(), stored=False)
@@ -117,12 +114,10 @@ class Folding:
             UnbindableError: a row holds what no column can, and its relationship is now among the failed. Roll back, then begin with
                 other changes.
         """
-        if self._deferred:
-            self._sweeping_us = 0  # rows a sweep has passed may be unpublished again
         if changes.gone:
             writer.delete(self.table, changes.gone)
         try:
-            (writer.put_states if self._deferred else writer.put)(self.table, changes.rows)
+            writer.put(self.table, changes.rows)
         except UnbindableError as error:
             for key in error.keys:
                 self.fail(relationship_of(key))
@@ -141,6 +136,10 @@ class Folding:
         self._stored = True
         for key in list(islice(states, max(0, len(states) - self._cached_rows))):
             del states[key]
+
+    def forget(self) -> None:
+        """Let go of all states and changes, which are in the store: none of these rows will be asked for again."""
+        self.reset(parked=list(self.parked), stored=False)
 
     def fold_singly(self, writer: Writer, events: Sequence[Stored], tick_us: int, corrections: Corrections = NONE) -> Failure | None:
         """Fold and write events of one relationship one at a time, up to the first that fails."""
@@ -220,14 +219,14 @@ class Folding:
         found, self._cursor = writer.unpublished(self.table, self._cursor, as_of_us, limit)
         return Pending(found, [self._published(one, tick_us) for one in found])
 
-    def publish(self, writer: Writer, pending: Pending) -> list[tuple[str, int, Exception]]:
-        """Write rows that were pending. Returns: of those that failed key, ``evaluated_us`` and error."""
-        failures = [(one.key, one.evaluated_us, row) for one, row in zip(*pending, strict=True) if isinstance(row, Exception)]
+    def publish(self, writer: Writer, pending: Pending) -> list[tuple[str, Exception]]:
+        """Write rows that were pending. Returns: key and error of those that failed."""
+        failures = [(one.key, row) for one, row in zip(*pending, strict=True) if isinstance(row, Exception)]
         rows = [row for row in pending.rows if not isinstance(row, Exception)]
         try:
             writer.put(self.table, rows)
         except UnbindableError as error:
-            failures += [(one.key, one.evaluated_us, error) for one in pending.found if one.key in error.keys]
+            failures += [(one.key, error) for one in pending.found if one.key in error.keys]
             writer.put(self.table, [row for row in rows if row[0] not in error.keys])
         return failures
 
@@ -264,16 +263,13 @@ class Folding:
 
     def _rows(self, tick_us: int) -> list[Cells]:
         """What to write of all that was changed. A row that cannot be published fails with its relationship, which is left out."""
-        rows, encode_state = [], self.table.encode_state
+        rows = []
         for key, (position, recorded_us) in self.touched.items():
             state = self.states.get(key)
             if state is None:
                 continue
             try:
-                if self._deferred:
-                    rows.append((key, 0, recorded_us, position, encode_state(state)))
-                else:
-                    rows.append(self._row(state, recorded_us, position, tick_us))
+                rows.append(self._row(state, recorded_us, position, tick_us))
             except Exception:  # noqa: BLE001  # as in fold
                 self.fail(relationship_of(key))
         return [row for row in rows if relationship_of(row[0]) not in self.failed] if self.failed else rows

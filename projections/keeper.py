@@ -22,11 +22,12 @@ from projections.tables import Table, relationship_of
 from projections.views import PolicySupersededError, Views
 from schemas.errors import StoreUnavailableError
 from schemas.records import recorded
-from schemas.touchpoint import Recorded, Stored
+from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored
 
 READ_EVENTS = 5_000  # events a read; when fewer come we are live, and they are committed at once
 COMMIT_EVENTS = 150_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
-CACHED_ROWS = 30_000  # states a projection keeps in memory, and rows it changes between two commits
+CACHED_ROWS = 10_000  # states a projection keeps in memory, and rows it changes between two commits
+BUILD_ROWS = 3_000  # rows a projection changes between two commits while it is built, where each is written but once
 SWEEP_ROWS = 500  # rows published a commit after the close of a day: live events wait for some 50 ms
 DAY_CLOSED = "ledger.day-closed.v1"
 
@@ -43,7 +44,7 @@ class Retried(msgspec.Struct, frozen=True):
 class Keeper:
     """Folds the log into the tables of ``projections``, which all stand at the same position. One thread at a time.
 
-    beside: into the tables being built, which nobody reads before they are complete: rows that fade are published once at the end.
+    beside: into the tables being built, which nobody reads before they are complete.
     share: the slices whose relationships are folded; they, too, all stand at the same position.
     writer: to write with, of the share; one of its own by default.
 
@@ -62,9 +63,9 @@ class Keeper:
         share: Share = EVERYTHING,
         writer: Writer | None = None,
     ) -> None:
-        self._ledger, self._views, self._clock, self._beside = ledger, views, clock, beside
+        self._ledger, self._views, self._clock = ledger, views, clock
         self.writer = writer or views.writer(share)
-        self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS, deferred=beside and one.ticks) for one in projections]
+        self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS) for one in projections]
         self._names = [folding.table.name for folding in self._foldings]
         self._known: dict[str, Progress] = {}  # by table, as this keeper left it
         self._in_doubt = True  # whether memory and file may disagree
@@ -93,6 +94,37 @@ class Keeper:
         while not stopped() and ((count := self.advance(upto)) or self.sweep()):
             total += count
         return total
+
+    def build(self, upto: int, stopped: Callable[[], bool] = bool) -> None:
+        """Fold the log up to position ``upto`` into empty tables, one relationship after the other: each row is written once, complete.
+
+        So memory holds the relationships of one commit, however many there are, and none is ever read again. Once ``stopped``, which is
+        asked at each commit, the tables are of no use.
+
+        Raises:
+            StoreUnavailableError: somebody else wrote to the tables; they are of no use.
+        """
+        with self._in_step():
+            closes = [one for one in self._ledger.history(LEDGER_SUBJECT) if one.type == DAY_CLOSED and one.position <= upto]
+            self._tick_us = max((one.recorded_us for one in closes), default=0)
+            for whole in self._relationships(upto):
+                self._fold(whole)
+                if self._changed() >= BUILD_ROWS:
+                    self._write(0, upto)
+                    for folding in self._foldings:
+                        folding.forget()
+                    if stopped():
+                        return
+            newest = self._ledger.read_sealed(after=upto - 1, limit=1) if upto else []
+            self._write(0, upto, position=upto, recorded_us=max((one.recorded_us for one in newest), default=0), tick_us=self._tick_us)
+            with self._writing():
+                for folding in self._foldings:
+                    self._record(folding, swept_us=max(1, folding.tick(self._tick_us)))
+            self._in_doubt = True  # what memory holds begins with what was written
+            self.position = upto
+            log.debug("views.built", position=upto)
+            return
+        raise StoreUnavailableError(f"{self._views.place}: somebody else wrote to the views that are being built: begin again")
 
     def retry_parked(self) -> Retried:
         """Fold the waiting events of parked relationships again, a commit each."""
@@ -159,6 +191,19 @@ class Keeper:
         at = msgspec.structs.replace(known, updated_us=self._clock(), **changes)
         self._known[folding.table.name] = self.writer.put_progress(at)
 
+    def _relationships(self, upto: int) -> Iterator[list[Stored]]:
+        """The log up to ``upto``, in lists of whole relationships."""
+        read: list[Stored] = []
+        after = ("", 0)
+        while chunk := self._ledger.histories(after=after, upto=upto, limit=READ_EVENTS):
+            read += chunk
+            last = read[-1].relationship
+            whole = next((at for at in range(len(read), 0, -1) if read[at - 1].relationship != last), 0)
+            yield read[:whole]
+            read = read[whole:]
+            after = (last, read[-1].version)
+        yield read
+
     def _advance(self, upto: int | None) -> int:
         start = position = self.position
         recorded_us = 0
@@ -175,9 +220,11 @@ class Keeper:
         return position - start
 
     def _full(self, events: int) -> bool:
-        """Whether it is time to commit. A table that is built beside needs a commit only to bound memory."""
-        changed = max((len(folding.touched) for folding in self._foldings), default=0)
-        return changed >= CACHED_ROWS or (events >= COMMIT_EVENTS and not self._beside)
+        """Whether it is time to commit."""
+        return self._changed() >= CACHED_ROWS or events >= COMMIT_EVENTS
+
+    def _changed(self) -> int:
+        return max((len(folding.touched) for folding in self._foldings), default=0)
 
     def _fold(self, chunk: Sequence[Stored]) -> None:
         self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
@@ -217,6 +264,14 @@ class Keeper:
             return events
 
     def _commit(self, start: int, end: int, recorded_us: int) -> None:
+        self._write(start, end, position=end, recorded_us=recorded_us, tick_us=self._tick_us)
+        self.position = end
+        for folding in self._foldings:
+            folding.committed()
+        log.debug("events.folded", events=end - start, position=end)
+
+    def _write(self, start: int, end: int, **reached: int) -> None:
+        """Commit what was folded of the events behind ``start`` up to ``end``, and that the tables have ``reached`` so far."""
         while True:
             changes = [folding.changes(self._tick_us) for folding in self._foldings]  # before others must wait for this commit
             try:
@@ -231,16 +286,11 @@ class Keeper:
                                 events = self._events(relationship, start, end)
                                 failure = folding.fold_singly(self.writer, events, self._tick_us)
                             self._park(folding, relationship, failure)
-                        swept_us = 0 if self._beside else self._known[folding.table.name].swept_us
-                        self._record(folding, position=end, recorded_us=recorded_us, tick_us=self._tick_us, swept_us=swept_us)
+                        self._record(folding, **reached)
                 break
             except UnbindableError:
                 continue  # now it is known which rows they are
-        self.position = end
         self._corrected.clear()
-        for folding in self._foldings:
-            folding.committed()
-        log.debug("events.folded", events=end - start, position=end)
 
     def _events(self, relationship: str, after: int, upto: int) -> list[Stored]:
         return [stored for stored in self._ledger.history(relationship) if after < stored.position <= upto]
@@ -255,11 +305,9 @@ class Keeper:
         pending = folding.pending(self.writer, self._tick_us, SWEEP_ROWS)
         found = len(pending.found)
         with self._writing():
-            for key, evaluated_us, error in folding.publish(self.writer, pending):
+            for key, error in folding.publish(self.writer, pending):
                 relationship = relationship_of(key)
-                if evaluated_us == 0:  # nothing of it was ever published: park at the first event after which it cannot be
-                    self._park(folding, relationship, self._refold(folding, relationship, self.position))
-                elif relationship not in folding.parked:
+                if relationship not in folding.parked:
                     self._park(folding, relationship, Failure(self.position + 1, key, error))
             done = {"swept_us": max(1, folding.tick(self._tick_us))} if found < SWEEP_ROWS else {}
             self._record(folding, **done)

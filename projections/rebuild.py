@@ -69,6 +69,7 @@ def rebuild(
         try:
             tables = [Table(one, beside=True) for one in wanted]
             _create(writer, tables, clock())
+            keeper.build(_targets(ledger, writer, projections)[0].position, stopped)
             while (lowest := _targets(ledger, writer, projections)[0].position) - keeper.position > NEAR_EVENTS and not stopped():
                 keeper.catch_up(upto=lowest, stopped=stopped)
             if stopped():

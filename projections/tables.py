@@ -2,7 +2,7 @@
 
 Public columns are the fields of the projection's row, the first the primary key. Beside them stand what the fold needs to go on:
 ``position`` of the last event folded into the row, ``recorded_us`` when that event was recorded, ``evaluated_us`` the moment the public
-columns are true for (0: not published yet, only while a table is being built), and ``state``, the fold's state in MessagePack.
+columns are true for, and ``state``, the fold's state in MessagePack.
 """
 
 from collections.abc import Callable, Sequence

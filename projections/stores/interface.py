@@ -221,9 +221,6 @@ class Writer(Protocol):
             UnbindableError: roll back; where it was one row alone, nothing happened.
         """
 
-    def put_states(self, table: Table, rows: Sequence[Cells]) -> None:
-        """As ``put``, of the key and what stands beside the public columns alone."""
-
     def delete(self, table: Table, keys: Sequence[str]) -> None:
         """Remove rows."""
 

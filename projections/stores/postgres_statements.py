@@ -29,11 +29,8 @@ class Statements:
         name, key = in_schema(table.name), quoted(table.key)
         kinds = table.kinds | BOOKKEEPING
         stored = f"{key}, state, position, recorded_us, evaluated_us"
-        beside = [table.key, *BOOKKEEPING]
         self.kinds = [kinds[column] for column in table.every]
-        self.beside_kinds = [kinds[column] for column in beside]
         self.upsert = _upsert(name, key, table.every, self.kinds)
-        self.upsert_state = _upsert(name, key, beside, self.beside_kinds)
         self.delete = f"DELETE FROM {name} WHERE {key} = ANY(%s)"  # noqa: S608
         # '#' parts a relationship from the rest of a key, '$' is the next character: a range of the primary key.
         self.delete_relationship = f"DELETE FROM {name} WHERE {key} = %(of)s OR ({key} >= %(of)s || '#' AND {key} < %(of)s || '$')"  # noqa: S608

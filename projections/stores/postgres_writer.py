@@ -189,10 +189,6 @@ class PostgresWriter:
         statements = self._of(table)
         self._put(statements.upsert, statements.kinds, rows)
 
-    def put_states(self, table: Table, rows: Sequence[Cells]) -> None:
-        statements = self._of(table)
-        self._put(statements.upsert_state, statements.beside_kinds, rows)
-
     def delete(self, table: Table, keys: Sequence[str]) -> None:
         with self._told():
             self._connection.execute(self._of(table).delete.encode(), (list(keys),))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from projections.stores.interface import Page
-from projections.tables import BOOKKEEPING, Table, quoted
+from projections.tables import Table, quoted
 
 
 class Statements:
@@ -14,7 +14,6 @@ class Statements:
         name, key = quoted(table.name), quoted(table.key)
         stored = f"{key}, state, position, recorded_us, evaluated_us"
         self.upsert = _upsert(name, key, table.every)
-        self.upsert_state = _upsert(name, key, [table.key, *BOOKKEEPING])
         self.delete = f"DELETE FROM {name} WHERE {key} = ?"  # noqa: S608
         # '#' parts a relationship from the rest of a key, '$' is the next character: a range of the primary key.
         self.delete_relationship = f"DELETE FROM {name} WHERE {key} = ?1 OR ({key} >= ?1 || '#' AND {key} < ?1 || '$')"  # noqa: S608

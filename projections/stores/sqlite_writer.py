@@ -167,9 +167,6 @@ class SqliteWriter:
     def put(self, table: Table, rows: Sequence[Cells]) -> None:
         self._put(self._of(table).upsert, rows)
 
-    def put_states(self, table: Table, rows: Sequence[Cells]) -> None:
-        self._put(self._of(table).upsert_state, rows)
-
     def delete(self, table: Table, keys: Sequence[str]) -> None:
         with self._told():
             self.connection.executemany(self._of(table).delete, [(key,) for key in keys])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from ledger.ledger import READ_LIMIT_MAX, Ledger
+from schemas.touchpoint import Stored
 from tests.ledger.events import everything, touchpoint, touchpoints
 
 
@@ -29,6 +30,19 @@ def test_a_history_is_one_relationships_events_in_order(ledger: Ledger) -> None:
     assert ledger.history("customer/3", after_version=1, limit=2) == ours[1:3]
     assert ledger.history("customer/3", after_version=len(ours)) == []
     assert ledger.history("customer/nobody") == []
+
+
+@pytest.mark.parametrize("limit", [1, 7, 1_000])
+def test_histories_are_all_relationships_up_to_a_position_one_after_the_other(ledger: Ledger, limit: int) -> None:
+    ledger.append(touchpoints(30))
+    expected = sorted(everything(ledger), key=lambda event: (event.relationship, event.version))
+    ledger.append(touchpoints(45))  # of the same relationships, and later
+    found: list[Stored] = []
+    after = ("", 0)
+    while page := ledger.histories(after=after, upto=30, limit=limit):
+        found += page
+        after = page[-1].relationship, page[-1].version
+    assert found == expected
 
 
 def test_relationships_that_differ_in_case_are_two(ledger: Ledger) -> None:

@@ -128,6 +128,10 @@ class Log:
     def history(self, relationship: str, *, after_version: int = 0, limit: int | None = None) -> list[Stored]:
         return [one for one in self.events if one.relationship == relationship and one.version > after_version][:limit]
 
+    def histories(self, *, after: tuple[str, int] = ("", 0), upto: int, limit: int) -> list[Stored]:
+        ordered = sorted(self.events[:upto], key=lambda one: (one.relationship, one.version))
+        return [one for one in ordered if (one.relationship, one.version) > after][:limit]
+
     def wait(self, after: int, timeout_s: float) -> bool:  # noqa: ARG002  # it has what it has
         return len(self.events) > after
 

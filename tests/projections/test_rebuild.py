@@ -135,13 +135,20 @@ class Busy(Log):
         self._worker, self._days, self._rounds = worker, days, 8
 
     def read(self, *, after: int, limit: int) -> list[Stored]:
+        self._go_on()
+        return super().read(after=after, limit=limit)
+
+    def histories(self, *, after: tuple[str, int] = ("", 0), upto: int, limit: int) -> list[Stored]:
+        self._go_on()
+        return super().histories(after=after, upto=upto, limit=limit)
+
+    def _go_on(self) -> None:
         if self._rounds:
             self._rounds -= 1
             self.add_many(7)
             if self._rounds < self._days:
                 self.close_day()
             self._worker.run_once()
-        return super().read(after=after, limit=limit)
 
 
 @pytest.mark.usefixtures("small")

@@ -419,7 +419,7 @@ def test_a_worker_goes_on_with_what_it_retried_itself(house: House) -> None:
 def test_states_in_memory_are_bounded(house: House) -> None:
     house.catch_up()
     house.log.add_many(500, relationships=600)
-    folding = Folding(Table(chains()), cached_rows=10, deferred=False)
+    folding = Folding(Table(chains()), cached_rows=10)
     writer = house.views.writer()
     folding.fold(writer, [recorded(one) for one in house.log.events])
     folding.write(writer, folding.changes(0))
