@@ -148,7 +148,7 @@ class _Work:
         if self._thin["customer"] is None:
             rule = purchases.fit(self._early, self._policy.purchases)
             found |= {f"purchases.{name}": getattr(rule, name) for name in purchases.FITTED}
-            found["customer.commitment.prior_mean"] = round(purchases.unknown(rule), 4)
+            found[COMMITMENT_MEAN] = purchases.unknown(rule)
         if self._thin["partner"] is None:
             dimension = deliveries.fit(self._delivered, self._policy.partner.delivery)
             found |= {f"partner.delivery.{name}": getattr(dimension, name) for name in deliveries.FITTED}

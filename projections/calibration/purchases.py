@@ -15,6 +15,7 @@ from scipy.optimize import minimize
 
 from projections.calibration.measures import Floats, losses
 from projections.calibration.observed import History
+from projections.scoring.commitment import PROBABILITY_MAX
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import PurchasesPolicy
 from schemas.catalogue import Purchase
@@ -109,8 +110,9 @@ def fit(asked: Asked, policy: PurchasesPolicy) -> PurchasesPolicy:
 
 
 def unknown(policy: PurchasesPolicy) -> float:
-    """P(a purchase within the horizon) of a customer nothing is known of."""
-    return 1.0 - (policy.rate_days / (policy.rate_days + policy.horizon_days)) ** policy.shape  # type: ignore[no-any-return]
+    """P(a purchase within the horizon) of a customer nothing is known of, to four digits; never certain, whatever the others do."""
+    chance: float = 1.0 - (policy.rate_days / (policy.rate_days + policy.horizon_days)) ** policy.shape
+    return min(PROBABILITY_MAX, max(1.0 - PROBABILITY_MAX, round(chance, 4)))
 
 
 def _chances(asked: Asked, parameters: Floats, policy: PurchasesPolicy) -> Floats:
