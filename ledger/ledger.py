@@ -193,10 +193,10 @@ class Ledger:
         """Events with their sealed values in place, those whose key was destroyed marked as erased; ``events`` is used up."""
         sealed = [at for at, one in enumerate(events) if one.event.startswith(sealing.SEALED)]
         if sealed:
-            asked = {number for at in sealed for number in sealing.numbers(events[at].event)}
-            keys = self.vault.open_all(self.recorder.keys(asked))
-            for at in sealed:
-                events[at] = sealing.opened(events[at], keys)
+            apart = [sealing.apart(events[at].event) for at in sealed]
+            keys = self.vault.open_all(self.recorder.keys({number for parts in apart for number in sealing.asked(parts)}))
+            for at, parts in zip(sealed, apart, strict=True):
+                events[at] = sealing.opened(events[at], parts, keys)
         return events
 
     def history(self, relationship: str, *, after_version: int = 0, limit: int | None = None) -> list[Stored]:

@@ -13,7 +13,7 @@ Sources: NIST SP 800-38D (a random nonce of 96 bits, at most 2**32 values a key)
 import binascii
 import hmac
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -140,39 +140,53 @@ def is_sealed(event: bytes) -> bool:
     return event.startswith(SEALED)
 
 
+def apart(event: bytes) -> list[bytes]:
+    """A sealed event cut in front of each sealed value, its number first."""
+    return event.split(_TOKEN)
+
+
+def asked(parts: list[bytes]) -> Iterator[int]:
+    """The keys that an event asks for, from its parts."""
+    return (int(part[: part.index(b":")]) for part in parts[1:])
+
+
 def numbers(event: bytes) -> set[int]:
-    """The keys a sealed event asks for; none where it is not sealed."""
-    if not event.startswith(SEALED):
-        return set()
-    return {int(part[: part.index(b":")]) for part in event.split(_TOKEN)[1:]}
+    """The keys an event asks for; none where it is not sealed."""
+    return set(asked(apart(event))) if event.startswith(SEALED) else set()
 
 
-def opened(stored: Stored, keys: Mapping[int, DataKey]) -> Stored:
-    """A sealed event with its values in place, or the mark of what is erased. ``keys``: all that ``numbers`` names.
+def opened(stored: Stored, parts: list[bytes], keys: Mapping[int, DataKey]) -> Stored:
+    """A sealed event with its values in place, or the mark of what is erased. ``parts``: as ``apart`` cut it; ``keys``: all ``asked``.
 
     Raises:
         ValueError: it is not what was sealed.
     """
-    event = open_event(stored.event, keys)
+    event = _put_together(stored.event, parts, keys)
     return Stored(stored.position, stored.relationship, stored.version, stored.type, stored.recorded_us, event)
 
 
 def open_event(event: bytes, keys: Mapping[int, DataKey]) -> bytes:
     """As ``opened``, of the event's bytes."""
-    at = event.index(b",") + 1
+    return _put_together(event, apart(event), keys)
+
+
+def _put_together(event: bytes, parts: list[bytes], keys: Mapping[int, DataKey]) -> bytes:
+    head, *values = parts
+    count, _, front = head[len(SEALED) :].partition(b",")
+    if int(count) != len(values):
+        raise ValueError(f"{len(values)} values are sealed in an event that says {count.decode()}: run rledger verify")
     named = _decode_named(event)
     names = f"{named.subject}\0{named.source}\0{named.id}\0".encode()
-    parts = [b"{"]
-    for ordinal in range(int(event[len(SEALED) : at - 1])):
-        start = event.index(_TOKEN, at)
-        end = event.index(b'"', start + 1)
-        number, payload, *told = event[start + len(_TOKEN) : end].split(b":")
-        name = event[event.rindex(b'"', 0, start - 2) + 1 : start - 2]
-        value = keys[int(number)].open(payload, b"%b%b\0%d" % (names, name, ordinal))
-        parts += (event[at:start], _erased(name, told) if value is None else value)
-        at = end + 1
-    parts.append(event[at:])
-    return b"".join(parts)
+    pieces = [b"{", front]
+    for ordinal, value in enumerate(values):
+        token, _, behind = value.partition(b'"')
+        number, _, payload = token.partition(b":")
+        payload, _, told = payload.partition(b":")
+        name = front[front.rindex(b'"', 0, -2) + 1 : -2]
+        said = keys[int(number)].open(payload, b"%b%b\0%d" % (names, name, ordinal))
+        pieces += (_erased(name, told) if said is None else said, behind)
+        front = behind
+    return b"".join(pieces)
 
 
 def is_erased(event: bytes, keys: Mapping[int, DataKey]) -> bool:
@@ -180,7 +194,7 @@ def is_erased(event: bytes, keys: Mapping[int, DataKey]) -> bool:
     return any(keys[number].destroyed for number in numbers(event))
 
 
-def _erased(name: bytes, told: Sequence[bytes]) -> bytes:
+def _erased(name: bytes, told: bytes) -> bytes:
     if name in OBJECTS:
         return b'{"erased":true}'
-    return msgspec.json.encode(f"(erased {told[0].decode()})" if told else ERASED)
+    return msgspec.json.encode(f"(erased {told.decode()})" if told else ERASED)
