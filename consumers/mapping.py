@@ -27,8 +27,9 @@ channel = "{channel:channel}"
 ```
 
 ``{column}`` is the cell, without the spaces around it. A kind after the colon turns it into something else: ``number`` (a JSON number,
-alone in its text), ``money`` (a decimal string), ``date``, ``time``, ``bool`` (alone in its text), or a table of ``[values]``. A text with
-an empty cell in it is left out, and so is a table all of whose cells are empty.
+alone in its text), ``money`` (a decimal string), ``date``, ``time``, ``bool`` (alone in its text), ``pseudonym`` (what stands for an
+address, by a secret), or a table of ``[values]``. A text with an empty cell in it is left out, and so is a table all of whose cells are
+empty.
 """
 
 import re
@@ -74,8 +75,8 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CsvMapping:
     """A mapping, checked. ``columns``: those it needs the file to have."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        """Read the mapping's tables.
+    def __init__(self, document: Mapping[str, Any], pseudonym: Turn | None = None) -> None:
+        """Read the mapping's tables. ``pseudonym``: makes those, where there is a secret.
 
         Raises:
             MappingError: the message names the place and says what is expected.
@@ -91,19 +92,21 @@ class CsvMapping:
         self.form = read.csv
         self.columns: set[str] = set()
         self._turns: dict[str, Turn] = {**_turns(read.csv, zone), **{name: _listed(table) for name, table in read.values.items()}}
+        if pseudonym is not None:
+            self._turns["pseudonym"] = pseudonym
         self._attributes = self._rule(read.event, "event")
         self._data = self._rule(read.data, "data")
 
     @classmethod
-    def from_toml(cls, text: str) -> "CsvMapping":
+    def from_toml(cls, text: str, pseudonym: Turn | None = None) -> "CsvMapping":
         """Read a mapping's TOML; raises MappingError as the class does."""
         try:
-            return cls(tomllib.loads(text))
+            return cls(tomllib.loads(text), pseudonym)
         except tomllib.TOMLDecodeError as error:
             raise MappingError(f"the mapping is not TOML: {error}") from error
 
     @classmethod
-    def from_options(cls, options: Sequence[str]) -> "CsvMapping":
+    def from_options(cls, options: Sequence[str], pseudonym: Turn | None = None) -> "CsvMapping":
         """Read ``id={order}``, ``data.amount.amount={total:money}``, ``csv.delimiter=;`` ...; a name without a table is of [event]."""
         document: dict[str, Any] = {"event": {}}
         for option in options:
@@ -117,7 +120,7 @@ class CsvMapping:
                 if not isinstance(table, dict):
                     raise MappingError(f"{option!r}: {step} is a value already, it cannot be a table too")
             table[path[-1]] = value
-        return cls(document)
+        return cls(document, pseudonym)
 
     def event(self, row: Row) -> bytes:
         """The CloudEvent of ``row`` as structured JSON, not yet checked against the catalogue.
@@ -142,6 +145,8 @@ class CsvMapping:
     def _text(self, text: str, place: str) -> "_Rule":
         cells = [(match[1].strip(), match[2]) for match in CELL.finditer(text)]
         for column, kind in cells:
+            if kind == "pseudonym" and kind not in self._turns:
+                raise MappingError(f"{place}: {text}: no pseudonym can be made without the secret: give it as RLEDGER_PSEUDONYM_KEY")
             if kind is not None and kind not in self._turns:
                 raise MappingError(f"{place}: {text}: there is no kind {kind}; there are {', '.join(sorted(self._turns))}")
             if kind in ALONE and not CELL.fullmatch(text):

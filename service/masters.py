@@ -1,4 +1,6 @@
-"""Where the master key is: a command's output, the environment, or a file that only its owner may read; never shown, never logged.
+"""Where secrets are, never shown and never logged: the master key, and the secret of pseudonyms.
+
+The master key is a command's output, the environment's, or in a file that only its owner may read; the other is the environment's.
 
 A SQLite ledger's is made as a file when it is first needed. On PostgreSQL, where several machines share the ledger, none is made by
 itself: each of them must be given the same one.
@@ -9,7 +11,7 @@ import os
 import secrets
 import stat
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -17,6 +19,7 @@ from ledger.ledger import Ledger
 from ledger.sealing import KEY_BYTES
 from ledger.vault import MasterKey, Vault
 from schemas.errors import SettingsError, StoreUnavailableError
+from schemas.pseudonym import pseudonyms
 from schemas.touchpoint import LEDGER_SUBJECT
 from service.settings import Settings
 
@@ -146,6 +149,20 @@ class Masters:
         except (ValueError, SettingsError):  # neither shows what it was
             expected = f"{KEY_BYTES} bytes in base64, as `rledger vault new` prints"
             raise SettingsError(f"{self.place} holds no master key: expected {expected}") from None
+
+
+def pseudonyms_of(settings: Settings) -> Callable[[str], str] | None:
+    """What makes pseudonyms of names; None where there is no secret for it.
+
+    Raises:
+        SettingsError: what is given is none.
+    """
+    if settings.pseudonym_key is None:
+        return None
+    try:
+        return pseudonyms(settings.pseudonym_key)
+    except ValueError as error:
+        raise SettingsError(f"RLEDGER_PSEUDONYM_KEY holds no secret for pseudonyms: {error}") from None
 
 
 def new() -> str:

@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     ``actor`` None: whoever is logged in. ``anchor`` None: nowhere. ``stores``: one, or several ledgers that share a topic; ``ledger``:
     which of them is meant, from 1, None: none in particular. ``master_key`` and ``master_command`` None: a file in the data folder.
+    ``pseudonym_key`` None: nobody here makes pseudonyms.
     """
 
     data: Path
@@ -49,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True):
     anchor: str | None
     master_key: str | None
     master_command: str | None
+    pseudonym_key: str | None
     log: LogFormat
     log_level: LogLevel
 
@@ -132,6 +134,13 @@ VARIABLES = (
     ),
     Variable("RLEDGER_MASTER_KEY_COMMAND", "a command that prints it, such as a key vault's", "none", "a shell command", str),
     Variable(
+        "RLEDGER_PSEUDONYM_KEY",
+        "the secret by which `rledger import` and `rledger pseudonym` put pseudonyms in place of addresses and names (docs/privacy.md)",
+        "none: no pseudonyms",
+        "32 bytes in base64",
+        str,  # as with the master key
+    ),
+    Variable(
         "RLEDGER_LOG",
         "how log lines look, on stderr",
         "auto: console in a terminal, else json",
@@ -177,6 +186,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         anchor=given["RLEDGER_ANCHOR"] or None,
         master_key=given["RLEDGER_MASTER_KEY"] or None,
         master_command=given["RLEDGER_MASTER_KEY_COMMAND"] or None,
+        pseudonym_key=given["RLEDGER_PSEUDONYM_KEY"] or None,
         log=cast("LogFormat", given["RLEDGER_LOG"] or "auto"),
         log_level=cast("LogLevel", given["RLEDGER_LOG_LEVEL"] or "info"),
     )

@@ -53,6 +53,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "backup": ("copies:backup", "The ledger to a folder while it is used; again, and it adds what is new."),
         "restore": ("copies:restore", "An empty ledger made of a copy: verified, then the same events and root."),
         "erase": ("privacy:erase", "What is personal about a relationship, for ever; the proofs still hold."),
+        "pseudonym": ("privacy:pseudonym", "What stands in the ledger for an address or a name."),
         "vault": ("privacy:vault", "The keys of personal data: show, rotate."),
         "hold": ("privacy:hold", "Keep a relationship from being erased, or no longer."),
         "deadletters": ("letters:deadletters", "What was refused: list, show, correct and replay."),

@@ -1,7 +1,10 @@
-"""``erase``, ``hold``, ``vault``: personal data, and the keys to it."""
+"""``erase``, ``hold``, ``vault``, ``pseudonym``: personal data, and the keys to it."""
+
+import sys
 
 import click
 
+from schemas.errors import SettingsError
 from service import masters, own
 from service.cli import output
 from service.cli.options import as_json, configured, example, notice
@@ -73,6 +76,34 @@ def hold(*, relationship: str, why: str, release: bool, as_json: bool) -> None:
         output.json_lines([held])
     else:
         click.echo(f"{relationship} {'is held' if held.held else 'may be erased again'}, position {held.position:,}")
+
+
+@click.command(
+    epilog=example("""
+rledger show "$(rledger pseudonym customer/ada@example.com)"
+  rledger pseudonym --json < addresses
+""")
+)
+@click.argument("names", metavar="[REL]...", nargs=-1)
+@as_json
+def pseudonym(*, names: tuple[str, ...], as_json: bool) -> None:
+    """Print what stands in the ledger for REL, a kind and an address or a name; without REL, for each line of stdin.
+
+    By the secret in RLEDGER_PSEUDONYM_KEY, as publishers and `rledger import` make it. It looks nothing up, and records nothing.
+    """
+    make = masters.pseudonyms_of(configured())
+    if make is None:
+        raise SettingsError("no pseudonym can be made without the secret: give it as RLEDGER_PSEUDONYM_KEY, the one that publishers use")
+    made = []
+    for name in names or map(str.strip, sys.stdin):
+        kind, slash, plain = name.partition("/")
+        if not slash or not plain:
+            raise click.UsageError(f"{name!r} is no relationship: expected customer/NAME or partner/NAME")
+        made.append({"name": name, "relationship": f"{kind}/{make(plain)}"})
+    if as_json:
+        output.json_lines(made)
+    else:
+        click.echo("\n".join(one["relationship"] for one in made))
 
 
 @click.group(

@@ -17,6 +17,7 @@ from consumers.streams import StreamSource
 from service.cli import output
 from service.cli.options import as_json, configured, example
 from service.clock import now_us
+from service.masters import pseudonyms_of
 from service.stores import open_ledger
 
 STDIN = "-"
@@ -71,10 +72,11 @@ def import_(*, file: Path, mapping: Path | None, pairs: tuple[str, ...], from_st
     if mapping is not None and pairs:
         raise click.UsageError("give --mapping or --map, not both")
     form: Format = JsonLines()
+    pseudonym = pseudonyms_of(configured()) if mapping is not None or pairs else None
     if mapping is not None:
-        form = Csv(CsvMapping.from_toml(mapping.read_text(encoding="utf-8", errors="replace")))
+        form = Csv(CsvMapping.from_toml(mapping.read_text(encoding="utf-8", errors="replace"), pseudonym))
     elif pairs:
-        form = Csv(CsvMapping.from_options(pairs))
+        form = Csv(CsvMapping.from_options(pairs, pseudonym))
     elif file.suffix.lower() == ".csv":
         raise click.UsageError("a CSV file needs --mapping TOML or --map NAME=VALUE; `rledger import --help` has an example")
     _tell(_take(file, form, from_start=from_start), as_json=as_json)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from ledger.ledger import Ledger
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import Frontier
 from schemas.errors import ImmutableError, SettingsError, StoreNewerError, StoreOlderError, StoreUnavailableError
-from tests.ledger.events import Clock, assert_orderly, everything, letter, positions, touchpoint, touchpoints, vault
+from tests.ledger.events import Clock, assert_orderly, erasure, everything, letter, personal, positions, touchpoint, touchpoints, vault
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -288,3 +289,38 @@ def test_a_repeat_among_many_new_ones_is_told_and_the_others_are_appended(ledger
         assert isinstance(answer[6], Refused)
         assert answer[6].code == "id_reused"
     assert_orderly(everything(ledger))
+
+
+def test_an_erasure_takes_as_many_steps_among_thousands_of_relationships_as_among_few(
+    ledger: Ledger, open_ledger: Callable[..., Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted in instructions of SQLite's virtual machine, so that no clock and no neighbour plays a part."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connect = sqlite3.connect
+
+    def counted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        connection.set_progress_handler(count, 1)
+        return connection
+
+    def erased(name: str) -> int:
+        nonlocal steps
+        before = steps
+        eraser.erase(name, eraser.history_sealed(name)[-1].version, erasure(name))
+        eraser.erase_letters(name)
+        return steps - before
+
+    filler = open_ledger(vault())
+    filler.append([personal(number, f"customer/{number}") for number in range(10)], dead_letters=[letter()])
+    monkeypatch.setattr(sqlite3, "connect", counted)
+    eraser = open_ledger(vault())
+    few = [erased(f"customer/{number}") for number in range(5)]
+    filler.append([personal(number, f"customer/{number}") for number in range(10, 4_000)])
+    many = [erased(f"customer/{number}") for number in range(2_000, 2_005)]
+    assert many == few

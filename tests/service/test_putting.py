@@ -165,3 +165,24 @@ def test_what_arrives_on_stdin_is_appended_before_the_stream_ends(rledger: Rledg
         eventually(lambda: f"e{number}" in rledger("history", "customer/acme").stdout)  # noqa: B023  # called here and now
     said, _ = process.communicate()
     assert said == "2 appended\n"
+
+
+def test_an_import_puts_pseudonyms_in_place_of_addresses_and_who_has_the_secret_finds_them(rledger: Rledger, tmp_path: Path) -> None:
+    (tmp_path / "calls.csv").write_text("id,who,when\n1,ada@example.com,2026-01-01T09:00:00Z\n2,bob@example.com,2026-01-02T09:00:00Z\n")
+    names = ["id={id}", "source=/calls", "type=relationship.contact.v1", "subject=customer/{who:pseudonym}", "time={when:time}"]
+    given = [part for name in [*names, "data.channel=phone", "data.direction=inbound"] for part in ("--map", name)]
+    assert "give it as RLEDGER_PSEUDONYM_KEY" in rledger("import", str(tmp_path / "calls.csv"), *given).stderr
+    assert "give it as RLEDGER_PSEUDONYM_KEY" in rledger("pseudonym", "customer/ada@example.com").stderr
+    rledger.environ["RLEDGER_PSEUDONYM_KEY"] = rledger("vault", "new").stdout.strip()
+    assert rledger.json("import", str(tmp_path / "calls.csv"), *given)[0]["appended"] == 2
+    whose = rledger("pseudonym", "customer/ada@example.com").stdout.strip()
+    (event,) = rledger.json("history", whose)
+    assert event["event"]["id"] == "1"
+    assert rledger.json("pseudonym", stdin="customer/ada@example.com\n") == [{"name": "customer/ada@example.com", "relationship": whose}]
+    assert rledger("pseudonym", "ada@example.com").returncode == 2
+    kept = b"".join(path.read_bytes() for path in Path(rledger.environ["RLEDGER_DATA"]).rglob("*") if path.is_file())
+    assert b"@example.com" not in kept
+    rledger.environ["RLEDGER_PSEUDONYM_KEY"] = "secretsecret"
+    told = rledger("pseudonym", "customer/ada@example.com")
+    assert "RLEDGER_PSEUDONYM_KEY holds no secret" in told.stderr
+    assert "secretsecret" not in told.stderr
