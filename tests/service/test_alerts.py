@@ -18,6 +18,7 @@ from projections.queries import Reader
 from projections.rebuild import rebuild
 from projections.registry import projections
 from projections.runner import Runner
+from projections.stores.slices import EVERYTHING, Share
 from projections.views import Views
 from schemas.catalogue import Complaint, Delivery, Feedback
 from schemas.cloudevents import touchpoint
@@ -146,8 +147,8 @@ class Desk:
         self.policy = Policies(self.ledger).in_force
         self.sent: list[str] = []
 
-    def catch_up(self) -> None:
-        with closing(Runner(self.ledger, self.views, projections(self.policy), clock=lambda: self.now_us)) as runner:
+    def catch_up(self, share: Share = EVERYTHING) -> None:
+        with closing(Runner(self.ledger, self.views, projections(self.policy), clock=lambda: self.now_us, share=share)) as runner:
             runner.catch_up()
 
     def append(self, data: Complaint | Delivery | Feedback, id_: str, days_ago: float = 0.0, subject: str = ACME) -> None:
@@ -240,6 +241,20 @@ def test_a_drop_of_our_reputation_is_an_alert_of_the_company(desk: Desk) -> None
     desk.catch_up()
     (one,) = [one for one in desk.alerts() if one.kind == "reputation_dropped"]
     assert (one.relationship, one.severity, one.historical) == (LEDGER_SUBJECT, "high", False)
+
+
+def test_a_day_is_noted_once_all_slices_have_its_close(desk: Desk) -> None:
+    in_time = Delivery("O-1", "us", moment(desk.now_us), moment(desk.now_us))
+    for customer in range(6):
+        desk.append(in_time, f"d{customer}", subject=f"customer/c{customer}")
+    desk.catch_up()
+    noter = noting.Noter(desk.ledger, desk.views)
+    desk.now_us += DAY_US
+    desk.ledger.append([day_closed(desk.now_us)])
+    for share in desk.views.slices():
+        assert noter.look(desk.policy, desk.now_us) == 0
+        desk.catch_up(share)
+    assert noter.look(desk.policy, desk.now_us) == 1
 
 
 def test_who_stands_at_exit_is_proposed_once_and_withdrawn_when_it_is_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,15 +40,17 @@ def test_ctrl_c_stops_everything_within_seconds_and_leaves_no_process(rledger: R
 
 
 def test_a_killed_part_is_started_again_and_nothing_is_lost_or_repeated(rledger: Rledger) -> None:
-    up = rledger.start("up", "--sample")
-    for name in ("trickle", "project"):
+    up = rledger.start("up", "--sample", "--workers", "2")
+    for name, count in (("trickle", 1), ("project", 2)):
         victim = eventually(partial(part, up, name))
         position = rledger.head()
         victim.kill()
-        eventually(partial(part, up, name, but=victim.pid))
+        victim.wait()
+        eventually(lambda name=name, count=count: sum(name in one.cmdline() for one in family(up.pid)) == count)  # type: ignore[misc]
     eventually(lambda: rledger("doctor").returncode == 0)
     up.terminate()
     said, _ = up.communicate(timeout=PATIENCE_S)
+    assert "running  project (2 workers), trickle; Ctrl-C stops" in said
     assert said.count("killed by SIGKILL") == 2
     rebuilt = rledger.json("rebuild", "--all")
     assert all(one["comparison"]["changed"] == one["comparison"]["added"] == one["comparison"]["removed"] == 0 for one in rebuilt)
