@@ -31,10 +31,11 @@ Tables for SQL and Datasette: on SQLite in `views.db` beside the ledger, on Post
 also has `evaluated_us` (the moment its figures are of), `recorded_us`, `position` (of the newest event that changed it) and `state`. A
 column of JSON is text on SQLite and `json` on PostgreSQL; `->>` reads it on both. On PostgreSQL texts compare byte by byte.
 
-`projections` says how far each table is, `parked` which relationships wait because an event failed. Rows and position are one commit. On
-PostgreSQL workers keep slices of the relationships, each in commits of its own (`progress`): a relationship's rows, in all tables, are
-always of one position; different relationships may be some events apart, and `projections` tells the position that all have reached. A
-relationship's slice is the one whose `first` <= `get_byte(sha256(convert_to(relationship, 'UTF8')), 0)` < `beyond` in `slices`.
+`projections` says how far each table is, `parked` which relationships wait because an event failed. Rows and position are one commit.
+Workers keep slices of the relationships, each in commits of its own (`progress`): a relationship's rows, in all tables, are always of one
+position; different relationships may be some events apart, and `projections` tells the position that all have reached. A relationship's
+slice is the one whose `first` <= the first byte of the SHA-256 of its name (0-255) < `beyond` in `slices`; PostgreSQL says
+`get_byte(sha256(convert_to(relationship, 'UTF8')), 0)`.
 """
 
 
