@@ -177,15 +177,32 @@ class Reader:
         """
         return self._known(relationship, moments).events
 
+    def state(self, relationship: str, moments: Moments) -> State:
+        """What the scoring remembers of one relationship; raises as ``show``."""
+        if moments.past:
+            return self._folded(self._known(relationship, moments).events, moments)
+        row = self.views.get(self._view, relationship)
+        if row is None:
+            raise _unknown(relationship, moments)
+        return row.state  # type: ignore[no-any-return]  # of this projection
+
+    def rows(self, projection: Projection, moments: Moments) -> Iterator[Any]:
+        """Every public row of a view, in no order."""
+        if not moments.past:
+            for found in self.views.select(projection):
+                yield found.row
+            return
+        for _, (told,) in self._replay(projection, moments).rows():
+            if told is not None:
+                yield projection.publish(told.state, moments.at_us)
+
     def columns(self, projection: Projection, names: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
         """Some public columns of every row of a view, in no order, and after them the moment (microseconds UTC) they are true for."""
         if not moments.past:
             yield from self.views.columns(projection, names)
             return
-        for _, (found,) in self._replay(projection, moments).rows():
-            if found is not None:
-                row = projection.publish(found.state, moments.at_us)
-                yield (*(getattr(row, name) for name in names), moments.at_us)
+        for row in self.rows(projection, moments):
+            yield (*(getattr(row, name) for name in names), moments.at_us)
 
     def _models_at(self, moments: Moments) -> dict[str, Model]:
         policy = self.policy_at(moments)

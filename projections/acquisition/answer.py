@@ -32,8 +32,6 @@ def answers(
 ) -> list[Answer]:
     """How relationships turned out by how they began, and what follows; an answer for each kind.
 
-    Rates and leaks of partners are told where nothing but now is asked about: they are of this moment.
-
     Args:
         reader: the ledger and its views.
         moments: the moment asked about.
@@ -56,6 +54,6 @@ def _answer(reader: Reader, moments: Moments, asked: Asked, began: Sequence[Bega
     those = (one.relationship for one in began if one.kind == kind)
     given = incentives(reader, moments, those, kind) if "incentive" in questions else []
     proposals = [*of_cohorts(found, policy.acquisition), *of_incentives(given)]
-    if kind == "partner" and by is None and not moments.past:
-        proposals += of_partners(Partners(reader, moments.now_us).all(period(None, moments.now_us)))
+    if kind == "partner" and by is None:
+        proposals += of_partners(Partners(reader, moments).all(period(None, moments.at_us)))
     return Answer(kind, asked.horizon_days, tuple(found), tuple(given), tuple(ranked(proposals)))

@@ -1,7 +1,7 @@
 """What a partner manager asks: all partners with scorecard, exposure and leaks; one partner in full; rates worth asking about.
 
-Told as of this moment, from the views ``scorecards``, ``supply`` and ``relationships``. What needs all partners (shares of spend, what
-others take for an item) is added up from their rows when asked.
+Told from the views ``scorecards``, ``supply`` and ``relationships``; of a moment in the past, or as it was known then, from the ledger.
+What needs all partners (shares of spend, what others take for an item) is added up from their rows when asked.
 """
 
 from collections import defaultdict
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from projections.moments import Moments
 from projections.months import YEAR_MONTHS, month_name, month_number, month_of
 from projections.partners.exposure import Exposure, Spend, exposure, shares
 from projections.partners.leaks import BY_NAME, Leak, better, leaks
@@ -55,22 +56,22 @@ class _Known(msgspec.Struct):
 
 
 class Partners:
-    """Answers as of ``now_us``; all rows are read once, when it is made."""
+    """Answers as of a moment; all rows are read once, when it is made."""
 
-    def __init__(self, reader: Reader, now_us: int) -> None:
-        self._reader, self._now_us, self._policy = reader, now_us, reader.policy
-        views = reader.views
+    def __init__(self, reader: Reader, moments: Moments) -> None:
+        self._reader, self._moments, self._policy = reader, moments, reader.policy_at(moments)
+        self._now_us = moments.at_us
         names = ("relationship", "name", "segment", "quality", "standing", "level_exposure")
-        rows = views.columns(relationships(self._policy), names)
+        rows = reader.columns(relationships(self._policy), names, moments)
         self._known = {row[0]: _Known(*row[:-1]) for row in rows if row[0].startswith("partner/")}
-        self._supply: dict[str, Row] = {found.row.relationship: found.row for found in views.select(supply(self._policy))}
+        self._supply: dict[str, Row] = {row.relationship: row for row in reader.rows(supply(self._policy), moments)}
         self._cards: defaultdict[str, Cards] = defaultdict(dict)
-        for found in views.select(scorecards(self._policy)):
-            self._cards[found.row.relationship][month_number(found.row.month)] = found.row
-        self._last = month_of(now_us)
+        for card in reader.rows(scorecards(self._policy), moments):
+            self._cards[card.relationship][month_number(card.month)] = card
+        self._last = month_of(self._now_us)
         self._spends = {name: self._spend(name) for name in self._known}
         self._shares = shares(self._spends, self._policy)
-        self._peers = _peers(self._supply.values(), now_us)
+        self._peers = _peers(self._supply.values(), self._now_us)
 
     def all(self, period: Period) -> list[Partner]:
         """Every partner, where most leaks first."""
@@ -135,10 +136,8 @@ class Partners:
 
     def _with_quality(self, relationship: str, found: Iterable[Leak]) -> tuple[Leak, ...]:
         model = models(self._policy)["partner"]
-        row = self._reader.views.get(relationships(self._policy), relationship)
-        if row is None:
-            return tuple(found)
-        evidence = totals(row.state, model, max(self._now_us, row.state.last_us))
+        state = self._reader.state(relationship, self._moments)
+        evidence = totals(state, model, max(self._now_us, state.last_us))
         share = self._policy.leaks.remedied
         return tuple(
             msgspec.structs.replace(

@@ -6,12 +6,13 @@ import click
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from projections.moments import Moments
 from projections.partners.leaks import Leak
 from projections.partners.period import Scorecard, period
 from projections.partners.prices import Ask
 from projections.partners.queries import Partner, Partners
 from service.cli import drawing, output
-from service.cli.options import as_json, configured, example, notice
+from service.cli.options import as_json, configured, example, moments, notice
 from service.clock import now_us
 from service.reading import open_reader
 
@@ -23,23 +24,27 @@ NOTHING = Text("·", style="bright_black")
     epilog=example("""
 rledger partners
   rledger partners partner/marl-freight --period 2026-Q2
+  rledger partners --as-of 2026-06-30 --known-at 2026-06-30
   rledger partners --limit 0 --json > partners.jsonl
 """),
 )
 @click.argument("relationship", metavar="[REL]", required=False)
 @click.option("--period", "asked", metavar="PERIOD", help="A year, quarter or month, such as 2026-Q2. Default: this month and 11 before.")
 @click.option("--limit", type=click.IntRange(min=0), help=f"Rows at most; 0 for all. By default {ROWS} in a table, all with --json.")
+@moments
 @as_json
-def partners(*, relationship: str | None, asked: str | None, limit: int | None, as_json: bool) -> None:
+def partners(
+    *, relationship: str | None, asked: str | None, limit: int | None, as_of_us: int | None, known_us: int | None, as_json: bool
+) -> None:
     """Partners as purchasing sees them, those where most leaks first; or one of them in full.
 
     Scorecard of the period, exposure (share of spend, sole source, Kraljic's quadrant), what late or partial deliveries, defects, rates
     above the market, slow answers, disputes and late renewals cost a month, and what a remedy would do for both sides.
     """
-    now = now_us()
-    span = period(asked, now)
+    then = Moments(now_us(), as_of_us, known_us)
+    span = period(asked, then.at_us)
     with open_reader(configured(), notice=notice) as reader:
-        every = Partners(reader, now)
+        every = Partners(reader, then)
         found = every.all(span) if relationship is None else [every.one(relationship, span)]
     rows = found[: ROWS if limit is None and not as_json else limit or len(found)]
     if as_json:

@@ -64,8 +64,10 @@ def test_rates_and_leaks_of_partners_are_ranked_with_the_rest(house: House) -> N
     money = [one.saving is not None for one in found]
     assert money == sorted(money, reverse=True)
     assert all(one.relationship and one.currency for one in found if one.saving is not None)
-    past = answer(house.reader, Moments(NOW, as_of_us=NOW), "partner").proposals
-    assert not {"rate", "leak"} & {one.what for one in past}
+    assert answer(house.reader, Moments(NOW, as_of_us=NOW), "partner").proposals == found
+    then = answer(house.reader, Moments(NOW, as_of_us=NOW - 100 * DAY), "partner").proposals
+    assert {"rate", "leak"} <= {one.what for one in then}
+    assert then != found
 
 
 def test_as_of_tells_who_was_old_enough_then() -> None:

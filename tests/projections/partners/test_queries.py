@@ -1,14 +1,19 @@
 """Partners of the sample: what is really wrong with each is what leaks most."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from projections.moments import Moments
 from projections.partners.period import period
 from projections.partners.queries import Partner, Partners
 from schemas.errors import NotFoundError
+from schemas.records import recorded
+from schemas.touchpoint import Stored
 from service.sample.generator import generate, truths
-from tests.projections.events import NOW, SEED
+from tests.projections.events import DAY, NOW, SEED
 from tests.projections.houses import House
 
 STORY = {truth.relationship: truth.story for truth in truths(SEED, NOW)}
@@ -19,7 +24,7 @@ YEAR = period(None, NOW)
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partners]:
     house = House(tmp_path_factory.mktemp("house"))
     house.append([one for one in generate(SEED, NOW) if one.subject.startswith("partner/")])
-    yield Partners(house.reader, NOW)
+    yield Partners(house.reader, Moments(NOW))
     house.close()
 
 
@@ -100,6 +105,24 @@ def test_one_partner_in_full_has_its_months_and_what_each_remedy_does_to_its_qua
 def test_a_period_before_the_ledger_is_empty(asked: Partners) -> None:
     one = asked.one(next(iter(STORY.keys() - {name for name in STORY if name.startswith("customer/")})), period("2001", NOW))
     assert (one.scorecard.orders, one.scorecard.otif_percent, one.months) == (0, None, ())
+
+
+def test_as_of_a_day_it_is_told_as_it_was_told_on_that_day(tmp_path: Path) -> None:
+    """What was known then, of what had happened by then, is what the views said then."""
+    then_us, partner = NOW - 200 * DAY, next(name for name, story in STORY.items() if story == "defective")
+    touchpoints = [one for one in generate(SEED, NOW) if one.subject.startswith("partner/")]  # in order of time
+    until = bisect_right(touchpoints, then_us, key=lambda one: recorded(Stored(1, one.subject, 1, one.type, 0, one.event)).occurred_us)
+    house = House(tmp_path)
+    house.now_us = then_us
+    house.append(touchpoints[:until])
+    on_the_day = Partners(house.reader, Moments(then_us))
+    told = (on_the_day.all(period(None, then_us)), on_the_day.one(partner, period(None, then_us)), on_the_day.asks())
+    house.now_us = NOW
+    house.append(touchpoints[until:])
+    later = Partners(house.reader, Moments(NOW, then_us, then_us))
+    assert (later.all(period(None, then_us)), later.one(partner, period(None, then_us)), later.asks()) == told
+    assert Partners(house.reader, Moments(NOW)).asks() != told[2]
+    house.close()
 
 
 def test_who_is_no_partner_is_said_to_be_none(asked: Partners) -> None:
