@@ -23,8 +23,8 @@ from ledger.recorder import LedgerRecorder
 from ledger.sealing import DataKey
 from ledger.sqlite import SQLiteLedgerRecorder
 from ledger.sums import TABLES
-from ledger.vault import KeptKey, KeyUnavailableError, Vault
-from schemas.errors import NotFoundError, SettingsError
+from ledger.vault import KeptKey, Vault
+from schemas.errors import NotFoundError, SettingsError, StoreUnavailableError
 from schemas.identity import identity
 from schemas.touchpoint import LEDGER_SUBJECT, Stored, Touchpoint
 
@@ -61,7 +61,7 @@ class Ledger:
         vault = vault or Vault()
         opened = cls(_recorder(url, clock, vault, read_only=read_only), vault)
         if not read_only:
-            with contextlib.suppress(KeyUnavailableError):  # then another time
+            with contextlib.suppress(StoreUnavailableError, SettingsError):  # then another time: who needs the key will be told
                 opened.seal_letters()
         return opened
 
@@ -243,12 +243,17 @@ class Ledger:
 
     def _letters(self) -> Iterator[tuple[letters.Row, Mapping[int, DataKey]]]:
         """Every dead letter, with the keys that are here."""
-        after = 0
+        after, missing = 0, set[str]()
         while rows := self.recorder.dead_letters(after, LETTERS_PAGE, None):
             after, keys = rows[-1].number, dict[int, DataKey]()
             for kept in self.recorder.keys({row.key_number for row in rows if row.key_number is not None}):
-                with contextlib.suppress(KeyUnavailableError, ValueError):
-                    keys[kept.number] = self.vault.open(kept)
+                try:
+                    if kept.master not in missing:
+                        keys[kept.number] = self.vault.open(kept)
+                except (StoreUnavailableError, SettingsError):
+                    missing.add(kept.master)
+                except ValueError:  # somebody altered the key
+                    continue
             yield from ((row, keys) for row in rows)
 
     def altered(self) -> list[str]:

@@ -153,6 +153,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     def erase_letters(self, numbers: Sequence[int], key_number: int) -> None:
         with self._changing() as cursor:
+            cursor.execute("SELECT FROM ledger.ledger_head FOR UPDATE")  # nobody replays one meanwhile
             rows = postgres_besides.numbered_letters(cursor, numbers)
             postgres_besides.change_letters(cursor, letters.erasures(rows, key_number))
 

@@ -10,7 +10,8 @@ import pytest
 from ledger import letters
 from ledger.interface import DeadLetter, KeptLetter
 from ledger.ledger import Ledger
-from ledger.vault import KeyUnavailableError
+from ledger.vault import KeyUnavailableError, MasterKey, Vault
+from schemas.errors import StoreUnavailableError
 from tests.ledger.events import NOON_US, Clock, erasure, letter, personal, touchpoint, vault
 from tests.ledger.test_dead_letters import EMPTY, FULL
 from tests.ledger.test_sealing import bytes_of
@@ -113,6 +114,33 @@ def test_letters_about_an_erased_relationship_come_erased(ledger: Ledger) -> Non
     keep(ledger, letter(1, body=NAMED), letter(1, body=NAMED), letter(2, key=b"customer/bob"))
     assert said(ledger) == [None, b"{"]
     assert (ledger.unmarked_letters(), ledger.altered(), ledger.erase_letters(ADA)) == ([], [], 0)
+
+
+def test_a_ledger_without_keys_erases_them_as_well(open_ledger: Open, url: str) -> None:
+    ledger = open_ledger()
+    ledger.append([touchpoint(1, ADA)], dead_letters=[letter(1, body=NAMED), letter(2, body=BROKEN), letter(3, body=ANYBODY)])
+    erase(ledger)
+    assert ledger.erase_letters(ADA) == 2
+    keep(ledger, letter(4, body=NAMED))
+    assert said(ledger) == [None, None, ANYBODY, None]
+    assert (ledger.erase_letters(ADA), ledger.unmarked_letters(), ledger.altered()) == (0, [], [])
+
+
+def test_a_master_key_that_cannot_be_fetched_hinders_neither_opening_nor_verifying(ledger: Ledger, open_ledger: Open) -> None:
+    asked = 0
+
+    def fails() -> list[MasterKey]:
+        nonlocal asked
+        asked += 1
+        raise StoreUnavailableError("the command failed")
+
+    keep(ledger, *(letter(at, body=NAMED) for at in range(250)))
+    ledger.append([personal(1, BOB)], dead_letters=[letter(250, body=BROKEN)])
+    other = open_ledger(Vault(fails))
+    assert (other.unmarked_letters(), other.altered()) == ([], [])
+    assert asked == 1
+    with pytest.raises(StoreUnavailableError, match="the command failed"):
+        other.dead_letters(limit=9)
 
 
 def test_two_letters_of_one_place_are_erased_alike(ledger: Ledger) -> None:
