@@ -15,7 +15,7 @@ from projections.acquisition.days import State, as_of, fold, steps
 from projections.projection import Projection
 from projections.scoring.cases import ComplaintCase
 from projections.scoring.evidence import DAY_US
-from projections.scoring.figures import figures
+from projections.scoring.figures import levels, quality
 from projections.scoring.models import Model, models
 from projections.scoring.policy import AcquisitionPolicy, Policy
 from projections.scoring.state import WORD_BITS
@@ -166,13 +166,14 @@ def _stood(
 ) -> tuple[float | None, bool, float | None, float]:
     """Quality, whether active, value and cost so many days after the beginning."""
     end = state.begun + after_days
-    found = figures(as_of(state, model, end), model, end * DAY_US)
-    quality = round(found.quality, 2) if found.evidence > 0.0 else None
+    found = levels(as_of(state, model, end), model)
+    told = any(one.evidence > 0.0 for one, dimension in zip(found, model.dimensions, strict=True) if dimension.weight)
+    score = round(quality(found, model), 2) if told else None
     since = end - model.policy.acquisition.active_days
     active = any(bits & _days(since - word * WORD_BITS, end - word * WORD_BITS) for word, bits in state.traded.items())
     cost = model.policy.serve.hour_cost * sum([hours for day, hours in state.served.items() if day < end])
     if currency is None:
-        return quality, active, None, round(cost, 2)
+        return score, active, None, round(cost, 2)
     known = [money for day, money in state.money[currency].items() if day < end]
     value = sum([money.margin if basis == "margin" else money.amount for money in known])
-    return quality, active, round(value, 2), round(cost + sum([money.given for money in known]), 2)
+    return score, active, round(value, 2), round(cost + sum([money.given for money in known]), 2)

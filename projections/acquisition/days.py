@@ -1,4 +1,4 @@
-"""What is remembered of the first days of a relationship, and what the scoring had remembered by the start of any of them.
+"""What is remembered of the first days of a relationship, and the evidence that there was at the start of any of them.
 
 Evidence, as ``relationships`` weighs it, money and our work are kept by day, so that a touchpoint that arrives late and happened before
 all others moves the beginning, and with it which days count.
@@ -14,6 +14,7 @@ from projections.scoring import state as scoring
 from projections.scoring.cases import Case, Mark, book
 from projections.scoring.cases.case import mark
 from projections.scoring.evidence import DAY_US, kept
+from projections.scoring.figures import Totals, purchases, summed
 from projections.scoring.models import Model, Source
 from projections.scoring.policy import AcquisitionPolicy, Policy
 from schemas import catalogue as c
@@ -200,19 +201,19 @@ def _earlier(event: Recorded, told: Told | None) -> bool:
     return told is None or event.occurred_us < told.mark.at_us or mark(event) < told.mark
 
 
-def as_of(state: State, model: Model, end: int) -> scoring.State:
-    """What the scoring remembers of a relationship whose events of day ``end`` and later did not happen yet."""
-    found = scoring.empty(state.relationship, model)
-    sums, first = found.sums, scoring.on_day(end, 0)
+def as_of(state: State, model: Model, end: int) -> Totals:
+    """The evidence at the start of day ``end``, had nothing happened since, as ``scoring.figures.totals`` would tell it."""
+    moment_us, first = end * DAY_US, scoring.on_day(end, 0)
+    sums = [0.0] * (scoring.SLOTS * len(model.names))
     for at, (plus, minus) in state.said.items():
         if at < first:
             slot = at & scoring.SLOT_MASK
             sums[slot] += plus
             sums[slot + 1] += minus
-    found.cases = state.cases
+    dimensions = summed(sums, state.cases.values(), model, moment_us)
     bought = {day for days in state.money.values() for day, money in days.items() if money.count and day < end}
-    if bought and model.kind == "customer":
-        found.first_bought, found.last_bought = min(bought), max(bought)
-        half_life = model.policy.purchases.half_life_us
-        sums[-1] = sum([kept(day * DAY_US, half_life) for day in bought])
-    return found
+    if not bought or model.kind != "customer":
+        return Totals(dimensions)
+    half_life = model.policy.purchases.half_life_us
+    kept_purchases = sum([kept(day * DAY_US, half_life) for day in bought])
+    return Totals(dimensions, purchases(kept_purchases, min(bought), max(bought), moment_us, model))

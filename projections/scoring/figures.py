@@ -9,11 +9,13 @@ the same prior. It holds for a relationship whose truth stands still; where it m
 that of the Beta distribution with the mean and variance of the weighted sum of the levels' distributions.
 """
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from math import exp2
 
 import msgspec
 
+from projections.scoring.cases import Case
 from projections.scoring.commitment import Outlook, outlook
 from projections.scoring.evidence import DAY_US, beta_interval, faded
 from projections.scoring.models import Model
@@ -112,12 +114,17 @@ def totals(state: State, model: Model, moment_us: int) -> Totals:
                 for slot, amount in enumerate(amounts, key & SLOT_MASK):
                     if amount:
                         sums[slot] = max(0.0, sums[slot] - amount)
+    return Totals(summed(sums, state.cases.values(), model, moment_us), _bought(state, sums[-1], model, moment_us))
+
+
+def summed(sums: Sequence[float], cases: Iterable[Case], model: Model, moment_us: int) -> list[Total]:
+    """The evidence of each dimension in forward-decayed ``sums``, as a ``State`` has them, and in cases, faded to the moment."""
     result = []
     for number, dimension in enumerate(model.dimensions):
         fade = faded(moment_us, dimension.half_life_us)
         slot = SLOTS * number
         result.append(Total(sums[slot] * fade, sums[slot + 1] * fade, sums[slot + 2] * fade, sums[slot + 3] * fade * fade))
-    for case in state.cases.values():
+    for case in cases:
         for item in case.items(moment_us, model.kind, model.policy):
             number = model.numbers[item.dimension]
             total, factor = result[number], exp2((item.at_us - moment_us) / model.dimensions[number].half_life_us)
@@ -127,7 +134,7 @@ def totals(state: State, model: Model, moment_us: int) -> Totals:
             if item.ours:
                 total.minus_ours += minus
             total.squares += (plus + minus) * factor
-    return Totals(result, _bought(state, sums[-1], model, moment_us))
+    return result
 
 
 def _bought(state: State, kept_purchases: float, model: Model, moment_us: int) -> Purchases | None:
