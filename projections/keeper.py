@@ -25,8 +25,9 @@ from schemas.records import recorded
 from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored
 
 READ_EVENTS = 5_000  # events a read; when fewer come we are live, and they are committed at once
+FOLD_EVENTS = 25_000  # events folded at once where so many wait: some are of the same relationship, whose states then are at hand
 COMMIT_EVENTS = 150_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
-CACHED_ROWS = 10_000  # states a projection keeps in memory, and rows it changes between two commits
+CACHED_ROWS = 10_000  # states a projection keeps in memory, and relationships whose rows are changed between two commits
 BUILD_ROWS = 3_000  # rows a projection changes between two commits while it is built, where each is written but once
 SWEEP_ROWS = 500  # rows published a commit after the close of a day: live events wait for some 50 ms
 DAY_CLOSED = "ledger.day-closed.v1"
@@ -71,7 +72,8 @@ class Keeper:
         self._in_doubt = True  # whether memory and file may disagree
         self.position = 0
         self._tick_us = 0
-        self._corrected: set[str] = set()  # relationships with a correction or erasure since the last commit
+        self._told: set[str] = set()  # relationships with an event since the last commit
+        self._corrected: set[str] = set()  # of them those with a correction or erasure
 
     def advance(self, upto: int | None = None) -> int:
         """Fold what the log has behind ``position``, up to position ``upto``, and commit it. Returns: how many events; 0: none are left."""
@@ -171,6 +173,7 @@ class Keeper:
             raise StoreUnavailableError(f"views {', '.join(known)} stand at different positions: start again, and they are rebuilt")
         self.position = max((at.position for at in known.values()), default=0)
         self._tick_us = max((at.tick_us for at in known.values()), default=0)
+        self._told.clear()
         self._corrected.clear()
         for folding in self._foldings:
             folding.reset(parked=self.writer.waiting(folding.table.name), stored=self.position > 0)
@@ -207,28 +210,41 @@ class Keeper:
     def _advance(self, upto: int | None) -> int:
         start = position = self.position
         recorded_us = 0
-        while True:
-            limit = READ_EVENTS if upto is None else min(READ_EVENTS, upto - position)
-            chunk = self._ledger.read(after=position, limit=limit) if limit > 0 else []
+        more = True
+        while more and len(self._told) < CACHED_ROWS and position - start < COMMIT_EVENTS:
+            chunk, more = self._read(position, upto)
             if chunk:
                 self._fold(chunk)
                 position, recorded_us = chunk[-1].position, chunk[-1].recorded_us
-            if len(chunk) < READ_EVENTS or self._full(position - start):
-                break
         if position > start:
             self._commit(start, position, recorded_us)
         return position - start
 
-    def _full(self, events: int) -> bool:
-        """Whether it is time to commit."""
-        return self._changed() >= CACHED_ROWS or events >= COMMIT_EVENTS
+    def _read(self, after: int, upto: int | None) -> tuple[list[Stored], bool]:
+        """Events to fold at once, and whether the log may have more."""
+        found: list[Stored] = []
+        told = set(self._told)
+        while True:
+            limit = READ_EVENTS if upto is None else min(READ_EVENTS, upto - after)
+            read = self._ledger.read(after=after, limit=limit) if limit > 0 else []
+            found += read
+            if len(read) < READ_EVENTS:
+                return found, False
+            told.update(one.relationship for one in read)
+            if len(found) >= min(FOLD_EVENTS, COMMIT_EVENTS) or len(told) >= CACHED_ROWS:
+                return found, True
+            after = read[-1].position
 
     def _changed(self) -> int:
         return max((len(folding.touched) for folding in self._foldings), default=0)
 
     def _fold(self, chunk: Sequence[Stored]) -> None:
         self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
-        mine = [stored for stored in chunk if self.writer.holds(stored.relationship)]
+        by_relationship: dict[str, list[Stored]] = {}  # what one has in memory is then fetched once for all its events
+        for stored in chunk:
+            by_relationship.setdefault(stored.relationship, []).append(stored)
+        mine = [stored for relationship, those in by_relationship.items() if self.writer.holds(relationship) for stored in those]
+        self._told.update(stored.relationship for stored in mine)
         corrected = {stored.relationship for stored in mine if stored.type in REFOLDED}
         self._corrected |= corrected
         events = self._decoded(mine)
@@ -290,6 +306,7 @@ class Keeper:
                 break
             except UnbindableError:
                 continue  # now it is known which rows they are
+        self._told.clear()
         self._corrected.clear()
 
     def _events(self, relationship: str, after: int, upto: int) -> list[Stored]:
