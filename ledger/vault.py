@@ -18,7 +18,7 @@ from schemas.errors import SettingsError, StoreUnavailableError
 from schemas.personal import Mark
 from schemas.touchpoint import LEDGER_SUBJECT, Touchpoint
 
-REMEMBERED = 50_000  # unwrapped keys; some 50 MB
+REMEMBERED = 50_000  # unwrapped keys; some 20 MB
 
 
 class KeptKey(msgspec.Struct, frozen=True):

@@ -18,13 +18,14 @@ from projections.moments import Moments
 from projections.policies import Policies, policy_of
 from projections.portrait import Known, net, portrait
 from projections.projection import Projection
-from projections.relationships import LEVEL_COLUMNS, assess, relationships
+from projections.relationships import LEVEL_COLUMNS, RANKED, assess, relationships
 from projections.replay import Replay, Side
 from projections.scoring.course import Alerted, course, one_turn
 from projections.scoring.exchange import Rates
 from projections.scoring.explain import explain
 from projections.scoring.models import Model, models
 from projections.scoring.policy import Policy
+from projections.scoring.standing import STANDINGS
 from projections.scoring.state import State, empty, fold
 from projections.views import Views
 from schemas.catalogue import RESERVED_PREFIX
@@ -34,6 +35,7 @@ from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored, iso
 
 SORTS = ("quality", "trend", "value", "name", "segment", "standing", "evidence", "events", "first_at", "last_at", *LEVEL_COLUMNS)
 """Columns ``list`` can sort by."""
+KINDS = ("customer", "partner")
 EXCHANGE_RATE = "ledger.exchange-rate.v1"
 EMPTY: Mapping[str, float] = {}
 
@@ -129,7 +131,9 @@ class Reader:
             replayed = self._replay(relationships(self.policy_at(moments)), moments).rows()
             found = [self._shown(one.state, one.position, moments) for _, (one,) in replayed if one is not None]
         else:
-            asked = {column: value for column, value in where.items() if value is not None}
+            asked: dict[str, Any] = {column: value for column, value in where.items() if value is not None}
+            if sort in RANKED and segment is None:
+                asked = {"kind": KINDS, "standing": STANDINGS, **asked}  # all there are, so that the order comes from the index
             rows = self.views.select(self._view, where=asked, order_by=sort, descending=descending, limit=limit or None, state=True)
             found = [self._shown(row.state, row.position, moments) for row in rows]
         found = [shown for shown in found if all(value is None or getattr(shown, column) == value for column, value in where.items())]

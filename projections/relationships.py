@@ -103,7 +103,7 @@ def relationships(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "relationships",
-        version=8,
+        version=9,
         policy=policy.digest,
         row=Row,
         state=State,
@@ -111,7 +111,7 @@ def relationships(policy: Policy) -> Projection:
         fold=partial(_fold, by_kind),
         publish=partial(_publish, by_kind),
         ticks=True,
-        index=("standing,quality", "kind,quality", "quality", "segment,quality", "value", "trend", "counterparty"),
+        index=(*(f"kind,standing,{column}" for column in RANKED), "segment,quality", "counterparty"),
     )
 
 
@@ -164,6 +164,8 @@ def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
     )
 
 
+RANKED = ("quality", "trend", "value", "last_at")
+"""Columns whose order stands in an index, for each kind and standing."""
 LEVEL_COLUMNS = tuple(name for name in Row.__struct_fields__ if name.startswith("level_"))
 
 

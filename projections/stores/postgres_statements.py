@@ -4,10 +4,11 @@ Texts are compared byte by byte (``COLLATE "C"``), so that rows have the order t
 which keeps the text as it was written. Rows are written as one array a column, whatever their number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from projections.stores.interface import Page
+from projections.stores.ways import ways
 from projections.tables import BOOKKEEPING, Table, quoted
 
 TYPES: dict[type | None, str] = {
@@ -62,21 +63,43 @@ def select(table: Table, page: Page) -> tuple[str, dict[str, Any]]:
     Raises:
         SettingsError: a column the table does not have.
     """
-    tests: list[str] = []
     bound: dict[str, Any] = {"limit": page.limit}
+    rows = " UNION ALL ".join(
+        f"(SELECT {at} AS part, * FROM {in_schema(table.name)} WHERE {' AND '.join(where)} {by} LIMIT %(limit)s)"  # noqa: S608
+        for way, narrow in enumerate(ways(table, page))
+        for at, where, by in _parts(table, narrow, way, bound)
+    )
+    by = _order(table, page)
+    sql = f"SELECT {cells(table, table.every)} FROM ({rows}) AS rows ORDER BY part, {by} LIMIT %(limit)s"  # noqa: S608
+    return sql, bound
+
+
+def _order(table: Table, page: Page) -> str:
+    direction = "DESC" if page.descending else "ASC"
+    return f"{_ordered(table, page)} {direction}, {quoted(table.key)} {direction}"
+
+
+def _ordered(table: Table, page: Page) -> str:
+    """The column of the order, as its values can be compared."""
+    column = page.order_by or table.key
+    return table.known(column) + ("::text" if table.kinds[column] is None else "")
+
+
+def _parts(table: Table, page: Page, way: int, bound: dict[str, Any]) -> Iterator[tuple[int, list[str], str]]:
+    """Of the rows with a value in the order and of those without: their number, the conditions, the order. What they need is ``bound``."""
+    tests: list[str] = []
     for column, present, null in page.tests:
-        name, kind = table.known(column), table.kinds[column]
+        name, kind, of = table.known(column), table.kinds[column], f"{way} of {column}"
         plain = TYPES[str if kind is None else kind].partition(" COLLATE")[0]
         text = "::text" if kind is None else ""
         if len(present) == 1 and not null:  # the order of the rest of an index is seen behind one value only
-            bound[f"of {column}"] = present[0]
-            tests.append(f"{name}{text} = %(of {column})s::{plain}")
+            bound[of] = present[0]
+            tests.append(f"{name}{text} = %({of})s::{plain}")
         else:
-            bound[f"of {column}"] = present
-            tests.append(f"({name}{text} = ANY(%(of {column})s::{plain}[])" + (f" OR {name} IS NULL)" if null else ")"))
+            bound[of] = present
+            tests.append(f"({name}{text} = ANY(%({of})s::{plain}[])" + (f" OR {name} IS NULL)" if null else ")"))
     order, key = table.known(page.order_by or table.key), quoted(table.key)
-    text = "::text" if table.kinds[page.order_by or table.key] is None else ""
-    direction, beyond = ("DESC", "<") if page.descending else ("ASC", ">")
+    beyond = "<" if page.descending else ">"
     valued, empty = [*tests, f"{order} IS NOT NULL"], [*tests, f"{order} IS NULL"]
     if page.after is not None:
         bound["value"], bound["last"] = page.after
@@ -84,18 +107,10 @@ def select(table: Table, page: Page) -> tuple[str, dict[str, Any]]:
             valued.append("false")
             empty.append(f"{key} {beyond} %(last)s")
         else:
-            valued.append(f"({order}{text}, {key}) {beyond} (%(value)s, %(last)s)")
-    parts = [
-        f"(SELECT {at} AS part, * FROM {in_schema(table.name)} WHERE {' AND '.join(where)}"  # noqa: S608
-        f" ORDER BY {order}{text} {direction}, {key} {direction} LIMIT %(limit)s)"
-        for at, where in enumerate((valued, empty))
-    ]
-    rows = " UNION ALL ".join(parts if page.order_by not in {None, table.key} else parts[:1])
-    sql = (
-        f"SELECT {cells(table, table.every)} FROM ({rows}) AS rows"  # noqa: S608
-        f" ORDER BY part, {order}{text} {direction}, {key} {direction} LIMIT %(limit)s"
-    )
-    return sql, bound
+            valued.append(f"({_ordered(table, page)}, {key}) {beyond} (%(value)s, %(last)s)")
+    yield 0, valued, f"ORDER BY {_order(table, page)}"
+    if page.order_by not in {None, table.key}:
+        yield 1, empty, f"ORDER BY {_order(table, page)}"
 
 
 def _column(column: str, kind: type | None, table: Table) -> str:

@@ -206,19 +206,23 @@ def test_only_known_columns_can_be_asked_for(views: Views) -> None:
         views.select(THINGS, after="customer/nobody")
 
 
-def test_a_page_is_found_with_the_index(things: tuple[Views, Place]) -> None:
+@pytest.mark.parametrize("colors", [["red"], ["red", "blue", "red"]])
+def test_a_page_is_found_with_the_index(things: tuple[Views, Place], colors: list[str]) -> None:
     _, place = things
-    page = Page({"color": "red"}, order_by="share", descending=True, limit=5)
+    page = Page({"color": colors}, order_by="share", descending=True, limit=5)
     if isinstance(place, Path):
         sql, parameters = sqlite_statements.select(Table(THINGS), page)
         with closing(sqlite3.connect(place)) as connection:
             plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
-        assert "SEARCH things USING INDEX things_color_share_1 (color=?)" in plan
+        assert len([step for step in plan if "INDEX things_color_share_1 (color=?)" in step]) == len(set(colors))
+        assert not [step for step in plan if "SCAN things" in step]
     else:
         asked, bound = postgres_statements.select(Table(THINGS), page)
         with psycopg.connect(place, options="-c enable_seqscan=off -c enable_bitmapscan=off") as server:
             found = "\n".join(line for (line,) in server.execute(f"EXPLAIN {asked}".encode(), bound))
-        assert found.count("Index Scan Backward using things_color_share_1 on things") == 2  # those with a share, and those without
+        assert found.count("Index Scan Backward using things_color_share_1 on things") == 2 * len(
+            set(colors)
+        )  # those with a share, and those without
         assert "Sort" not in found.split("Append")[1]
 
 
