@@ -20,7 +20,7 @@ from schemas.errors import OvertakenError, RefusalCode, RefusedError, StoreUnava
 from schemas.touchpoint import Touchpoint
 
 POLL_MS = 250  # how long a poll waits for a message; a stop is heard within that
-LIMIT_MIN, LIMIT_START, LIMIT_MAX = 50, 500, 10_000  # messages a batch: one of 250 costs twice what one of 5,000 does
+LIMIT_MIN, LIMIT_START, LIMIT_MAX = 50, 500, 20_000  # messages a batch: one of 250 costs twice what one of 5,000 does
 COMMIT_US = 500_000  # a batch should take about that long: limits grow below half of it and shrink above twice
 TELL_US = 30_000_000  # between two log lines about how it goes
 BACKOFF_MS_MIN, BACKOFF_MS_MAX = 100, 10_000  # between two tries while the store is away

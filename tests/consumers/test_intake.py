@@ -251,6 +251,6 @@ def test_a_stop_is_heard_while_the_store_is_away(messages: list[bytes], ledger: 
 
 @pytest.mark.parametrize(("step_us", "last"), [(1_000, LIMIT_MAX), (10_000_000, LIMIT_MIN)], ids=["fast store", "slow store"])
 def test_batches_grow_on_a_fast_store_and_shrink_on_a_slow_one(step_us: int, last: int, ledger: Ledger) -> None:
-    source = ListSource([b"{}"] * 30_000, ledger)
+    source = ListSource([b"{}"] * 32_000, ledger)
     run(source, ledger, clock=Clock(step_us), stopped=lambda: source.limits[-1:] == [last])
     assert source.limits[-1] == last
