@@ -8,7 +8,7 @@ row, or more among successes. It closes when successes have brought the sum back
 
 from collections.abc import Callable
 from datetime import datetime
-from math import exp2, log
+from math import exp2
 from typing import Any, NamedTuple
 
 from projections.alerts import terms
@@ -110,12 +110,12 @@ def count(book: Book, event: Recorded, told: Told, policy: Policy) -> None:
     stream = book.streams.get(told.cause)
     if stream is None:
         stream = book.streams[told.cause] = Stream()
-    if failed == stream.height == 0.0:  # as nearly always
-        return
-    step = failed * log(rule.poor / rule.accepted) + (1.0 - failed) * log((1.0 - rule.poor) / (1.0 - rule.accepted))
+    step = failed * rule.failed_step + (1.0 - failed) * rule.kept_step
     if step <= 0.0:
-        was, stream.height = stream.height, max(0.0, stream.height + step)
-        if stream.height == 0.0 < was:
+        if stream.height == 0.0:
+            return
+        stream.height = max(0.0, stream.height + step)
+        if stream.height == 0.0:
             stream.evidence = []
             settle(book, rule, f"again:{told.cause}", event.occurred_us, "better again")
         return

@@ -133,8 +133,8 @@ def _known(own: Rhythm, prior: PurchasesPolicy) -> tuple[float, float]:
 def _rarer(own: Rhythm, gap: float, policy: Policy) -> float:
     """The log-likelihood ratio of so many days between two purchases: rarer ones against the usual, each of which is learned too."""
     gaps, days = _known(own, policy.purchases)
-    slower = policy.alerts.silence_slower
-    return (gaps + 1.0) * log((days + gap) / (days + gap / slower)) - log(slower)
+    rule = policy.alerts
+    return (gaps + 1.0) * log((days + gap) / (days + gap / rule.silence_slower)) - rule.slower_log
 
 
 def _hear(own: Rhythm, step: float, bounds: tuple[float, float], event: Recorded, rule: AlertsPolicy) -> None:

@@ -65,14 +65,14 @@ def _add(book: Book, event: Recorded, good: float, bad: float, policy: Policy) -
     usual = (book.bad + PRIOR * rule.usual_bad) / (book.good + book.bad + PRIOR)
     usual = min(max(usual, rule.usual_bad / 2.0), 1.0 - 2.0 * rule.turned_by)
     worse = usual + rule.turned_by
-    step = min(bad * log(worse / usual) + good * log((1.0 - worse) / (1.0 - usual)), rule.turned_limit / STEP_MAX)
-    was = stream.height
-    stream.height = min(max(0.0, was + step), rule.height_max * rule.turned_limit)
-    if stream.height == 0.0:
-        book.good, book.bad, stream.evidence = book.good + good, book.bad + bad, []
+    was, step = stream.height, bad * log(worse / usual) + good * log((1.0 - worse) / (1.0 - usual))
+    if was + step <= 0.0:
+        book.good, book.bad = book.good + good, book.bad + bad
         if was > 0.0:
+            stream.height, stream.evidence = 0.0, []
             settle(book, rule, STREAM, event.occurred_us, "as good as before")
         return
+    stream.height = min(was + min(step, rule.turned_limit / STEP_MAX), rule.height_max * rule.turned_limit)
     if was == 0.0:
         stream.since_us = event.occurred_us
     if step > 0.0:

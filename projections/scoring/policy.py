@@ -5,6 +5,7 @@ Each section is one struct; the file says unit and source of every number, the t
 
 import hashlib
 from functools import cached_property
+from math import log
 from typing import Annotated
 
 import msgspec
@@ -322,6 +323,21 @@ class AlertsPolicy(Section, frozen=True):
     @cached_property
     def historical_us(self) -> int:
         return int(self.historical_days * DAY_US)
+
+    @cached_property
+    def failed_step(self) -> float:
+        """What a failure adds to the sum of failures again."""
+        return log(self.poor / self.accepted)
+
+    @cached_property
+    def kept_step(self) -> float:
+        """What a success adds to it: less than 0."""
+        return log((1.0 - self.poor) / (1.0 - self.accepted))
+
+    @cached_property
+    def slower_log(self) -> float:
+        """The logarithm of ``silence_slower``."""
+        return log(self.silence_slower)
 
     @cached_property
     def lapse_us(self) -> int:
