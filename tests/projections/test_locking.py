@@ -52,7 +52,6 @@ def test_who_has_read_how_far_tables_are_keeps_others_from_writing_them(house: H
         assert execute(house.place, "SELECT slice FROM progress FOR UPDATE SKIP LOCKED") == []
 
 
-@pytest.mark.parametrize("place", ["postgres"], indirect=True)
 def test_workers_a_rebuild_and_new_slices_at_once_leave_nobody_undone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases_module, "REBALANCE_S", 0.0)
     kept = [chains(name=name) for name in NAMES]
@@ -73,6 +72,17 @@ def test_workers_a_rebuild_and_new_slices_at_once_leave_nobody_undone(house: Hou
     house.catch_up(*kept)
     for one in kept:
         assert table(house.place, one.name) == from_nothing(house.log)[0]
+
+
+def test_who_asks_waits_for_no_commit(house: House) -> None:
+    house.log.add_many(20)
+    house.catch_up()
+    with house.views.try_lock() or house.views.join() as part, closing(house.views.writer(part.look())) as writer, writer.transaction():
+        writer.put_progress(writer.progress(["chains"])["chains"])
+        with closing(Views.open(house.place)) as views:
+            assert len(list(views.select(chains()))) == 10
+            assert views.try_lock() is None
+            assert [one.position for one in views.holdings()] == [20] * 8
 
 
 def insist(act: Callable[[], object]) -> None:
