@@ -21,6 +21,7 @@ from projections.rebuild import stale
 from projections.registry import projections
 from projections.scoring.policy_file import PolicyError
 from projections.stores.interface import Holding
+from projections.stores.leases import is_kept
 from projections.views import Views
 from schemas.errors import LedgerError
 from schemas.touchpoint import iso
@@ -140,7 +141,7 @@ def _views(settings: Settings, ledger: Ledger, policies: Policies) -> Iterator[C
         return
     with closing(open_views(settings)) as views:
         holdings = views.holdings()
-        works = any(one.worker is not None for one in holdings)
+        works = is_kept(holdings)
         keep = "a worker is at it" if works else "no worker runs: start `rledger up` or `rledger project`"
         try:
             outdated = stale(views, projections(policies.in_force))

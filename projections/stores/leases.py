@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from projections.stores.interface import Holding
 from projections.stores.slices import Share, Slice, fair
 
 REBALANCE_S = 1.0  # between two looks at who else is there
@@ -44,6 +45,11 @@ class Roll(Protocol):
         """Give up everything, so that others need not wait."""
 
 
+def is_kept(holdings: Sequence[Holding]) -> bool:
+    """Whether a worker that is alive has any slice; asked before one signs on, which makes others give slices up."""
+    return any(one.worker is not None for one in holdings)
+
+
 class Leases:
     """The slices of one worker, which the caller ends with ``release``."""
 
@@ -54,7 +60,7 @@ class Leases:
 
     @classmethod
     def alone(cls, roll: Roll) -> Self | None:
-        """Every slice for good; None where a worker that is alive has one."""
+        """Every slice for good; None where a worker that is alive has one. Asked only where none ``is_kept``."""
         leases = cls(roll)
         try:
             if leases._take_all():
@@ -87,8 +93,6 @@ class Leases:
         self.release()
 
     def _take_all(self) -> bool:
-        if not any(self._all(*self._roll.read())):
-            return False
         held = self._roll.change(self._all)
         self._slices, self._look_s = self._mine(held), float("inf")
         return len(self._slices) == len(held)

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 from ledger.postgres_connections import Connection, parse
 from projections.stores import postgres_schema as schema
 from projections.stores.interface import Cells, Holding, Page, Parked, Progress, Purpose
-from projections.stores.leases import Leases
+from projections.stores.leases import Leases, is_kept
 from projections.stores.postgres_leases import PostgresRoll
 from projections.stores.postgres_session import Session
 from projections.stores.postgres_statements import cells, in_schema, select
@@ -97,7 +97,7 @@ class PostgresStore:
 
     def try_lock(self, purpose: Purpose) -> SessionLock | Leases | None:
         if purpose == "worker":
-            return Leases.alone(PostgresRoll(self._pooled, self._who))
+            return None if is_kept(self.holdings()) else Leases.alone(PostgresRoll(self._pooled, self._who))
         with self._told():
             connection = self._connect()
             ((locked,),) = connection.execute("SELECT pg_try_advisory_lock(%s)", (REBUILD_LOCK,))

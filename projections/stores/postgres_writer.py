@@ -26,7 +26,7 @@ from projections.stores.interface import (
 )
 from projections.stores.postgres_session import Session, Told
 from projections.stores.postgres_statements import Statements, in_schema
-from projections.stores.slices import Share, Slice, bucket, buckets
+from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
 from projections.tables import Table, quoted
 from schemas.errors import LeaseLostError
 
@@ -92,7 +92,7 @@ class PostgresWriter:
     def __init__(self, session: Session, told: Told, share: Share) -> None:
         self._session, self._told, self._share = session, told, share
         self._slices = None if share is None else [one.first for one in share]
-        self._buckets = buckets(share)
+        self._buckets = None if len(buckets(share)) == BUCKETS else buckets(share)  # None: all, which need not be asked for
         self._statements: dict[Table, Statements] = {}
 
     @property
@@ -104,7 +104,7 @@ class PostgresWriter:
         return PostgresWriter(self._session, self._told, share)
 
     def holds(self, relationship: str) -> bool:
-        return self._share is None or bucket(relationship) in self._buckets
+        return self._buckets is None or bucket(relationship) in self._buckets
 
     def transaction(self) -> AbstractContextManager[None]:
         return self._session.transaction(self._prove)
@@ -198,7 +198,7 @@ class PostgresWriter:
             self._connection.execute(self._of(table).delete_relationship.encode(), {"of": relationship})
 
     def unpublished(self, table: Table, cursor: Any, as_of_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
-        mine = None if self._share is None else list(self._buckets)
+        mine = None if self._buckets is None else list(self._buckets)
         asked = (cursor or "", as_of_us, mine, mine, limit)
         with self._told():
             found = self._connection.cursor(binary=True).execute(self._of(table).unpublished.encode(), asked).fetchall()

@@ -15,7 +15,7 @@ from typing import Any
 
 from projections.stores import sqlite_schema as schema
 from projections.stores.interface import Cells, Holding, Page, Parked, Progress, Purpose
-from projections.stores.leases import Leases
+from projections.stores.leases import Leases, is_kept
 from projections.stores.slices import EVERYTHING, Share, Slice, bucket
 from projections.stores.sqlite_leases import FileLock, SqliteRoll, alive, held
 from projections.stores.sqlite_statements import select
@@ -72,7 +72,7 @@ class SqliteStore:
     def try_lock(self, purpose: Purpose) -> FileLock | Leases | None:
         if purpose == "rebuild":
             return FileLock.take(Path(f"{self.path}.rebuild.lock"))
-        return Leases.alone(self._signed_on())
+        return None if is_kept(self.holdings()) else Leases.alone(self._signed_on())
 
     def join(self) -> Leases:
         return Leases(self._signed_on())

@@ -25,7 +25,7 @@ from projections.stores.interface import (
     StoredState,
     UnbindableError,
 )
-from projections.stores.slices import Share, Slice, bucket, buckets
+from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
 from projections.stores.sqlite_statements import Statements, marks
 from projections.tables import BOOKKEEPING, Table, quoted
 from schemas.errors import LeaseLostError
@@ -67,7 +67,7 @@ class SqliteWriter:
     def __init__(self, connection: sqlite3.Connection, told: Callable[[], AbstractContextManager[None]], share: Share) -> None:
         self.connection = connection
         self._told, self._share = told, share
-        self._buckets = buckets(share)
+        self._buckets = None if len(buckets(share)) == BUCKETS else buckets(share)  # None: all, which need not be asked for
         self._statements: dict[Table, Statements] = {}
 
     @contextmanager
@@ -92,7 +92,7 @@ class SqliteWriter:
         return SqliteWriter(self.connection, self._told, share)
 
     def holds(self, relationship: str) -> bool:
-        return self._share is None or bucket(relationship) in self._buckets
+        return self._buckets is None or bucket(relationship) in self._buckets
 
     def close(self) -> None:
         self.connection.close()
@@ -176,7 +176,7 @@ class SqliteWriter:
 
     def unpublished(self, table: Table, cursor: Any, as_of_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
         of = self._of(table)
-        sql = of.unpublished if self._share is None else of.unpublished_of.format(", ".join(map(str, self._buckets)))
+        sql = of.unpublished if self._buckets is None else of.unpublished_of.format(", ".join(map(str, self._buckets)))
         with self._told():
             found = self.connection.execute(sql, (cursor or 0, as_of_us, limit)).fetchall()
         return [StoredState(*row[:-1]) for row in found], found[-1][-1] if found else cursor

@@ -20,6 +20,7 @@ from projections.runner import Runner
 from projections.sharing import reslice
 from projections.stores import leases as leases_module
 from projections.stores.interface import Lock
+from projections.stores.leases import Leases
 from projections.stores.slices import BUCKETS, Share, bucket, buckets, even, fair
 from projections.views import Views
 from schemas.errors import LeaseLostError, SettingsError, StoreUnavailableError
@@ -124,6 +125,15 @@ def test_one_that_works_alone_has_everything_and_needs_it_to_be_free(house: Hous
     with house.views.join() as first:
         assert size(first.look()) == 8
         assert house.views.try_lock() is None
+
+
+def test_who_would_work_alone_makes_nobody_give_up_anything(house: House, workers: list[Lock], monkeypatch: pytest.MonkeyPatch) -> None:
+    for late in workers[1:]:
+        late.release()
+    assert size(workers[0].look()) == 8
+    monkeypatch.setattr(Leases, "alone", lambda _: workers[0].look())  # it would sign on, and be seen
+    assert house.views.try_lock() is None
+    assert size(workers[0].look()) == 8
 
 
 @pytest.mark.usefixtures("small")
