@@ -174,11 +174,7 @@ class Reader:
         return lines
 
     def events(self, relationship: str, moments: Moments) -> Sequence[Recorded]:
-        """The touchpoints of one relationship that count, corrections followed, as they were recorded.
-
-        Raises:
-            NotFoundError: no touchpoint of it counts.
-        """
+        """The touchpoints of one relationship that count, corrections followed, as they were recorded; raises as ``show``."""
         return self._known(relationship, moments).events
 
     def state(self, relationship: str, moments: Moments) -> State:
@@ -192,13 +188,15 @@ class Reader:
 
     def rows(self, projection: Projection, moments: Moments) -> Iterator[Any]:
         """Every public row of a view, in no order."""
-        if not moments.past:
-            for found in self.views.select(projection):
-                yield found.row
-            return
-        for _, (told,) in self._replay(projection, moments).rows():
-            if told is not None:
-                yield projection.publish(told.state, moments.at_us)
+        if moments.past:
+            return (projection.publish(state, moments.at_us) for state in self.states(projection, moments))
+        return (found.row for found in self.views.select(projection))
+
+    def states(self, projection: Projection, moments: Moments) -> Iterator[Any]:
+        """What every row of a view rests on, in no order."""
+        if moments.past:
+            return (told.state for _, (told,) in self._replay(projection, moments).rows() if told is not None)
+        return (found.state for found in self.views.select(projection, state=True))
 
     def columns(self, projection: Projection, names: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
         """Some public columns of every row of a view, in no order, and after them the moment (microseconds UTC) they are true for."""

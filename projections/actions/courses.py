@@ -1,6 +1,7 @@
 """Courses of quality from the log: before and after each action, and those of relationships without one at the beginning of each month.
 
-Told from each relationship's touchpoints in the order they happened, under the policy in force: how things stood, not what was known then.
+Told from each relationship's touchpoints in the order they happened, under the policy of the moment asked about: how things stood, not what
+was known at each.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from projections.months import month_of, month_start
 from projections.queries import Reader
 from projections.relationships import assess, relationships
 from projections.scoring.models import Model, models
-from projections.scoring.policy import ActionsPolicy
+from projections.scoring.policy import Policy
 from projections.scoring.state import State, empty, fold
 from schemas.catalogue import Action
 from schemas.identity import identity
@@ -26,17 +27,18 @@ def play(event: Recorded) -> str | None:
     return event.data.play if isinstance(event.data, Action) else None
 
 
-def worked(reader: Reader, now_us: int) -> list[Effect]:
-    """What each play did, as far as cases and similar relationships tell. ``now_us``: actions must be ``after_days`` older."""
-    policy, by_kind = reader.policy.actions, models(reader.policy)
+def worked(reader: Reader, moments: Moments) -> list[Effect]:
+    """What each play did, as far as cases and similar relationships tell. ``moments``: actions must be ``after_days`` older."""
+    whole = reader.policy_at(moments)
+    policy, by_kind = whole.actions, models(whole)
     cases: list[Course] = []
     others: list[Course] = []
-    for relationship in _chosen(reader, policy):
-        events = sorted(reader.events(relationship, Moments(now_us)), key=lambda event: event.occurred_us)
+    for relationship in _chosen(reader, whole, moments):
+        events = sorted(reader.events(relationship, moments), key=lambda event: event.occurred_us)
         model = by_kind[relationship.partition("/")[0]]
-        cases += acted(events, model, now_us)
-        others += unacted(events, model, now_us)
-    return effects(cases, others, policy, reader.policy.model.interval_mass)
+        cases += acted(events, model, moments.at_us)
+        others += unacted(events, model, moments.at_us)
+    return effects(cases, others, policy, whole.model.interval_mass)
 
 
 def acted(events: Sequence[Recorded], model: Model, now_us: int, taken: Taken = play) -> list[Course]:
@@ -62,16 +64,16 @@ def unacted(events: Sequence[Recorded], model: Model, now_us: int, taken: Taken 
     return list(_courses(events, model, begun))
 
 
-def _chosen(reader: Reader, policy: ActionsPolicy) -> Iterator[str]:
+def _chosen(reader: Reader, policy: Policy, moments: Moments) -> Iterator[str]:
     """All with an action, and of the others at most ``others_max``: those with the smallest hashes, the same ones each time."""
     others = []
-    for row in reader.views.select(relationships(reader.policy), state=True):
-        if row.state.actions:
-            yield row.row.relationship
+    for state in reader.states(relationships(policy), moments):
+        if state.actions:
+            yield state.relationship
         else:
-            others.append(row.row.relationship)
+            others.append(state.relationship)
     others.sort(key=lambda relationship: identity(relationship, ""))
-    yield from others[: policy.others_max]
+    yield from others[: policy.actions.others_max]
 
 
 def _courses(events: Sequence[Recorded], model: Model, begun: Sequence[tuple[int, str | None]]) -> Iterator[Course]:

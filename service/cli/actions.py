@@ -8,17 +8,24 @@ from rich.text import Text
 
 from projections.actions.courses import worked
 from projections.actions.effects import Effect
+from projections.moments import Moments
 from service.cli import output
-from service.cli.options import as_json, configured, example, notice
+from service.cli.options import as_json, configured, example, moments, notice
 from service.clock import now_us
 from service.reading import open_reader
 
 STYLES = {"better": "green", "worse": "red", "no difference": "yellow", "not enough cases": "bright_black"}
 
 
-@click.command(epilog=example("rledger actions"))
+@click.command(
+    epilog=example("""
+rledger actions
+  rledger actions --as-of 2026-06-30
+""")
+)
+@moments
 @as_json
-def actions(*, as_json: bool) -> None:
+def actions(*, as_of_us: int | None, known_us: int | None, as_json: bool) -> None:
     """What was done to improve relationships, and whether it worked.
 
     Each case is compared with relationships of the same kind and standing, with about the same quality and trend before, that had no
@@ -26,7 +33,7 @@ def actions(*, as_json: bool) -> None:
     was taken is not known: a difference is a reason to look, no proof.
     """
     with open_reader(configured(), notice=notice) as reader:
-        found = worked(reader, now_us())
+        found = worked(reader, Moments(now_us(), as_of_us, known_us))
     if as_json:
         output.json_lines(found)
     else:

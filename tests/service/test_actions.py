@@ -1,5 +1,7 @@
 """``actions``: for people and for programs."""
 
+from datetime import UTC, datetime, timedelta
+
 from tests.service.commands import Rledger
 
 FIELDS = [
@@ -19,6 +21,20 @@ def test_every_play_of_the_sample_is_compared_with_similar_relationships(sampled
     told = sampled("actions").stdout
     assert "beside similar ones" in told
     assert "delivery plan" in told
+
+
+def test_as_of_an_earlier_day_there_are_fewer_cases_and_as_of_today_the_same(sampled: Rledger) -> None:
+    found = sampled.json("actions")
+    assert sampled.json("actions", "--as-of", found_day(0)) == found
+    cases = {(one["play"], one["kind"]): one["cases"] for one in found}
+    before = sampled.json("actions", "--as-of", found_day(200))
+    assert before
+    assert all(one["cases"] <= cases[one["play"], one["kind"]] for one in before)
+    assert sum(one["cases"] for one in before) < sum(cases.values())
+
+
+def found_day(ago: int) -> str:
+    return (datetime.now(UTC) + timedelta(minutes=1) - timedelta(days=ago)).isoformat()
 
 
 def test_without_actions_it_says_so(either: Rledger) -> None:
