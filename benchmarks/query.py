@@ -15,8 +15,10 @@ from benchmarks.measure import Figures, Work, figures, percentiles
 from benchmarks.place import Place
 from benchmarks.touchpoints import batches, touchpoints
 from projections.moments import Moments
-from projections.queries import Reader
+from projections.queries import SORTS, Reader
+from projections.relationships import RANKED
 from projections.scoring.policy_file import shipped
+from projections.scoring.standing import STANDINGS
 from service.clock import now_us
 from service.stores import open_ledger, open_views
 
@@ -24,6 +26,7 @@ LONGER = {b"long": 1_000, b"middle": 100}  # events of each of a few
 FEW = 5
 PAGE = 20  # rows of ``list``
 ASKED = 500  # times each, less of fewer relationships
+OTHER, OTHERS = "list_by_any_column", 50  # some by columns of no index, which take a look at every row: not among all questions together
 PICKED = 20_000  # relationships that ``show`` asks for
 
 
@@ -33,7 +36,7 @@ def query(here: Place, events: int) -> Figures:
     Work(_fill, here, events).result()
     Work(parts.project, here, events + FEW * sum(LONGER.values())).result()
     (times, raw_s), usage = Work(_ask, here, events, asked).result()
-    every = [one for some in times.values() for one in some]
+    every = [one for question, some in times.items() if question != OTHER for one in some]
     told = {question: percentiles(some) for question, some in times.items()}
     relationships = events + FEW * len(LONGER)
     return figures(len(every), sum(every), asked / raw_s, [usage], **percentiles(every), relationships=relationships, **told)
@@ -58,16 +61,21 @@ def _ask(here: Place, events: int, asked: int) -> tuple[dict[str, list[float]], 
         reader = Reader(ledger, views, shipped())
 
         def page() -> object:
-            kind, descending = dice.choice(("customer", "partner")), dice.choice((True, False))
-            return reader.list(Moments(now_us()), kind=kind, sort="quality", descending=descending, limit=PAGE)
+            kind, standing = dice.choice((None, "customer", "partner")), dice.choice((None, *STANDINGS))
+            sort, descending = dice.choice(RANKED), dice.choice((True, False))
+            return reader.list(Moments(now_us()), kind=kind, standing=standing, sort=sort, descending=descending, limit=PAGE)
+
+        def other_page() -> object:
+            return reader.list(Moments(now_us()), kind="customer", sort=dice.choice(SORTS), limit=PAGE)
 
         questions: dict[str, Callable[[], object]] = {
             "show": lambda: reader.show(dice.choice(everybody), Moments(now_us())),
             "list": page,
+            OTHER: other_page,
             f"history_of_{LONGER[b'long']}": lambda: reader.history(dice.choice(long), Moments(now_us())),
             f"explain_of_{LONGER[b'middle']}": lambda: reader.explain(dice.choice(middle), Moments(now_us())),
         }
-        times = {name: [_timed(ask, encode) for _ in range(asked)] for name, ask in questions.items()}
+        times = {name: [_timed(ask, encode) for _ in range(OTHERS if name == OTHER else asked)] for name, ask in questions.items()}
         bare = sum(_timed(lambda: ledger.read(after=dice.randrange(events), limit=1), encode) for _ in range(asked))
     return times, bare
 

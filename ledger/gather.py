@@ -96,6 +96,7 @@ class Gatherer:
                     for ticket in left:
                         ticket.group = following
                     following.tickets[:0] = left
+                    group.tickets.clear()  # they know their group: a circle would keep their touchpoints for long
 
     def _outcomes(self, requests: list[Request]) -> Sequence[Outcome | Exception]:
         """Record ``requests``; where one of several fails by a bug, each alone, so that it fails for its own caller only."""

@@ -1,5 +1,6 @@
 """Concurrent appends share a commit, and nothing else: neither errors nor bugs nor fates."""
 
+import gc
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -35,6 +36,17 @@ def test_threads_that_race_with_the_same_touchpoint_agree_where_it_stands(ledger
     assert [answer.duplicate for answer in answers if isinstance(answer, Appended)].count(False) == 20
     for id_ in range(20):
         assert len(set(positions(answers[16 * id_ : 16 * (id_ + 1)]))) == 1
+
+
+def test_what_was_answered_is_let_go_at_once(ledger: Ledger) -> None:
+    ledger.append(touchpoints(10))
+    gc.collect()
+    gc.disable()  # a circle would keep thousands of touchpoints until Python looks for circles
+    try:
+        ledger.append(touchpoints(20))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 class Held:
