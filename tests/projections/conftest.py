@@ -28,5 +28,5 @@ def house(place: Place) -> Iterator[House]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make reads, commits and sweeps so small that a short log has many."""
-    for name, value in {"READ_EVENTS": 7, "COMMIT_EVENTS": 21, "BUILD_ROWS": 4, "SWEEP_ROWS": 3}.items():
+    for name, value in {"READ_EVENTS": 7, "FOLD_EVENTS": 7, "COMMIT_EVENTS": 21, "BUILD_ROWS": 4, "SWEEP_ROWS": 3}.items():
         monkeypatch.setattr(keeper, name, value)

@@ -118,13 +118,15 @@ moves = st.lists(
 )
 
 
-@given(moves=moves, cached_rows=st.integers(1, 4), sizes=st.tuples(*[st.integers(1, 9)] * 3), seed=st.integers(0, 99))
+@given(moves=moves, cached_rows=st.integers(1, 4), sizes=st.tuples(*[st.integers(1, 9)] * 4), seed=st.integers(0, 99))
 def test_views_that_follow_corrections_as_they_come_equal_views_made_anew(
-    moves: list[str | list[tuple[str, str]]], cached_rows: int, sizes: tuple[int, int, int], seed: int
+    moves: list[str | list[tuple[str, str]]], cached_rows: int, sizes: tuple[int, int, int, int], seed: int
 ) -> None:
     rng = random.Random(seed)
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-        for name, value in zip(("READ_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True):
+        for name, value in zip(
+            ("READ_EVENTS", "FOLD_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True
+        ):
             patch.setattr(keeper_module, name, value)
         house = House(Path(folder, "views.db"))
         runner = house.runner()

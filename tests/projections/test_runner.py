@@ -73,8 +73,12 @@ moves = st.lists(
 
 
 Moves = list[str | int | list[tuple[str, str]]]
-Sizes = tuple[int, int, int]
-disturbed = given(moves=moves, cached_rows=st.integers(1, 4), sizes=st.tuples(st.integers(1, 9), st.integers(1, 20), st.integers(1, 3)))
+Sizes = tuple[int, int, int, int]
+disturbed = given(
+    moves=moves,
+    cached_rows=st.integers(1, 4),
+    sizes=st.tuples(st.integers(1, 9), st.integers(1, 15), st.integers(1, 20), st.integers(1, 3)),
+)
 
 
 @disturbed
@@ -93,7 +97,9 @@ def test_nor_do_they_on_postgresql(postgres: Postgres, moves: Moves, cached_rows
 def rows_are_those_of_one_pass(place: Place, moves: Moves, cached_rows: int, sizes: Sizes) -> None:
     broken = chains(lambda id_: id_.startswith("poison"))
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in zip(("READ_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True):
+        for name, value in zip(
+            ("READ_EVENTS", "FOLD_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True
+        ):
             patch.setattr(keeper_module, name, value)
         house = House(place)
         runner = house.runner(broken)
