@@ -22,13 +22,16 @@ Figures = dict[str, Any]
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _started: list[Event] = []  # of this process, where it is a Work's
+_before_s: list[float] = []  # CPU time it had taken when its work began
 PER = 100_000  # events that ``cpu_s_per_100k`` is for
 
 
 def under_way() -> None:
-    """Tell whoever waits for this process that its work proper has begun."""
+    """Tell whoever waits for this process that its work proper has begun; what it took until then counts for nobody."""
     for started in _started:
-        started.set()
+        if not started.is_set():
+            _before_s.append(time.process_time())
+            started.set()
 
 
 class Usage(msgspec.Struct):
@@ -77,13 +80,13 @@ class Work:
 def _work(answers: Connection, started: Event, run: Callable[[], Any]) -> None:
     _started.append(started)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    before_s = time.process_time()  # what it took to start and import counts for nobody
+    _before_s.append(time.process_time())  # what it took to start and import counts for nobody
     try:
         result, failure = run(), ""
     except BaseException:  # noqa: BLE001  # told to whoever waits
         result, failure = None, traceback.format_exc()
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    answers.send((result, Usage(time.process_time() - before_s, peak_kib * 1024 / 1e6), failure))
+    answers.send((result, Usage(time.process_time() - _before_s[-1], peak_kib * 1024 / 1e6), failure))
 
 
 def figures(events: int, took_s: float, raw_per_s: float, usages: Sequence[Usage], **more: object) -> Figures:

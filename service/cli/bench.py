@@ -36,7 +36,7 @@ def bench(*, name: str, events: int | None, runs: int | None, store: str | None,
 
     \b
     ingest   Kafka into the ledger
-    live     Kafka into the ledger and all views
+    live     Kafka into the ledger and all views, with as many workers as up starts
     rebuild  the log into all views, from nothing
     latency  from publishing to visible in the views, at 2,000 a second
     append   single appends from 64 clients

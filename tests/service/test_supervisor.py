@@ -1,5 +1,6 @@
 """What ``rledger up`` promises: parts that die are started again, nothing is lost, and no part outlives it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.supervisor import workers_here
 from tests.service.commands import PATIENCE_S, Rledger, alive, eventually, family, part
 from tests.service.test_putting import purchase
 
@@ -55,6 +57,13 @@ def test_a_killed_part_is_started_again_and_nothing_is_lost_or_repeated(rledger:
     rebuilt = rledger.json("rebuild", "--all")
     assert all(one["comparison"]["changed"] == one["comparison"]["added"] == one["comparison"]["removed"] == 0 for one in rebuilt)
     assert rebuilt[0]["position"] >= position
+
+
+@pytest.mark.parametrize(("cores", "ledgers", "workers"), [(1, 1, 1), (2, 1, 2), (16, 1, 4), (2, 2, 1), (8, 3, 2), (2, 5, 1)])
+def test_a_worker_a_core_four_at_most_and_one_at_least(monkeypatch: pytest.MonkeyPatch, cores: int, ledgers: int, workers: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert workers_here(ledgers) == workers
 
 
 def test_parts_are_ours_whatever_stands_in_the_folder_they_are_started_from(rledger: Rledger, tmp_path: Path) -> None:
