@@ -17,6 +17,7 @@ from typing import Self
 from projections.stores.leases import Decide, Held
 from projections.stores.slices import EVERYTHING, Share
 from projections.stores.sqlite_writer import SqliteWriter
+from schemas.errors import NotFoundError
 
 GIVE = "UPDATE slices SET worker = NULL WHERE worker = ? AND first = ?"
 TAKE = "UPDATE slices SET worker = ?, epoch = epoch + 1 WHERE first = ?"
@@ -64,22 +65,34 @@ class SqliteRoll:
     def __init__(self, path: Path, who: str, reading: Reading, writer: Callable[[], SqliteWriter]) -> None:
         self.worker = f"{who} {secrets.token_hex(3)}"
         self._path, self._reading, self._writer = path, reading, writer
+        self._file = path.stat().st_ino
         self._seat = next(lock for number in count() if (lock := FileLock.take(Path(f"{path}.worker-{number}.lock"))))
         self._seat.say(self.worker)
 
     def read(self) -> tuple[list[str], list[Held]]:
         with self._reading() as connection:
-            return alive(self._path), held(connection)
+            return self._alive(), held(connection)
 
     def change(self, decide: Decide) -> list[Held]:
         with closing(self._writer()) as writer, writer.transaction():
-            given, taken = decide(alive(self._path), held(writer.connection))
+            given, taken = decide(self._alive(), held(writer.connection))
             for sql, some in ((GIVE, given), (TAKE, taken)):
                 writer.connection.executemany(sql, [(self.worker, first) for first in some])
             return held(writer.connection)
 
     def leave(self) -> None:
         self._seat.release()
+
+    def _alive(self) -> list[str]:
+        """As ``alive``.
+
+        Raises:
+            NotFoundError: the views were deleted, or our lock: what is open here is no longer what others see. End, and begin anew.
+        """
+        workers = alive(self._path)
+        if self.worker not in workers or not self._path.exists() or self._path.stat().st_ino != self._file:
+            raise NotFoundError(f"{self._path} or its lock was deleted while this worker kept it: start it again, and it is rebuilt")
+        return workers
 
 
 def alive(path: Path) -> list[str]:

@@ -23,7 +23,7 @@ from projections.stores.interface import Lock
 from projections.stores.leases import Leases
 from projections.stores.slices import BUCKETS, Share, bucket, buckets, even, fair
 from projections.views import Views
-from schemas.errors import LeaseLostError, SettingsError, StoreUnavailableError
+from schemas.errors import LeaseLostError, NotFoundError, SettingsError, StoreUnavailableError
 from tests.projections.chains import House, Place, chains, execute, from_nothing, naive, parked, table, touchpoint
 from tests.projections.test_locking import insist
 from tests.projections.test_runner import everything
@@ -113,6 +113,15 @@ def test_what_a_killed_worker_on_this_machine_had_is_free_at_once(house: House, 
         end([worker])
     with house.views.join() as successor:
         assert size(successor.look()) == 8
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("gone", ["views.db", "views.db.worker-1.lock"])
+def test_a_worker_whose_file_was_deleted_ends_and_says_so(workers: list[Lock], tmp_path: Path, gone: str) -> None:
+    shares(workers)
+    (tmp_path / gone).unlink()
+    with pytest.raises(NotFoundError, match="was deleted while this worker kept it"):
+        workers[1].look()
 
 
 def test_one_that_works_alone_has_everything_and_needs_it_to_be_free(house: House) -> None:
