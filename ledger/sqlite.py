@@ -75,16 +75,18 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     def record(self, requests: Sequence[Request]) -> list[Outcome]:
         made = None
         while made is None:
-            made = self._attempt(requests, supposing=self._supposing)
+            made = self._attempt(requests)
         if made.rows:
             with self._grown:
                 self._grown.notify_all()
         return made.outcomes
 
-    def _attempt(self, requests: Sequence[Request], *, supposing: bool) -> Plan | None:
+    def _attempt(self, requests: Sequence[Request]) -> Plan | None:
         """Carry out ``requests`` in one commit. None: what was supposed is wrong, or may be, and nothing was kept; suppose no more."""
+        supposing = self._supposing
         try:
             with self._changing() as writer:
+                supposing = supposing and schema.refuses_repeats(writer)
                 known = append.look_up(writer, requests, self._newest, supposing=supposing)
                 made = plan(requests, known, self._vault, now_us=self._clock())
                 # Where one identity came again, the next append looks for more; where none did, it supposes again.

@@ -1,8 +1,9 @@
 """What an append asks of a SQLite ledger and what it writes, in one transaction.
 
 Nearly all that comes is new, and of relationships that this process wrote of lately. So an append may *suppose* that no identity is in
-the log yet, and that it remembers the newest versions. Whatever was supposed wrongly the database refuses when the head moves
-(``sqlite_schema.py``), as it would refuse a mistake; then nothing of the append is kept, and it is made again with all looked up.
+the log yet, and that it remembers the newest versions. Whatever was supposed wrongly the database refuses (``sqlite_schema.py``), as it
+would refuse a mistake; then nothing of the append is kept, and it is made again with all looked up. Nothing is supposed of a database
+whose trigger somebody took away.
 """
 
 import functools

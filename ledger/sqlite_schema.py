@@ -157,6 +157,7 @@ CHECKPOINTS = (
     """,
 )
 CREATE = (*LOG, *HEAD, *HEAD_GUARDS, *BESIDE, *CHECKPOINTS, *sqlite_keys.CREATE, *sqlite_besides.CREATE)
+_REFUSES_REPEATS = "stored_events_only_next"
 TRIGGERS = {statement.split()[2]: statement for statement in CREATE if statement.split()[1] == "TRIGGER"}  # by name
 
 
@@ -239,6 +240,12 @@ UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {
 """By version: what leads to the next one."""
 
 
+def refuses_repeats(connection: sqlite3.Connection) -> bool:
+    """Whether the trigger is as it was made by which the database refuses an identity that it knows: what appends may rely on."""
+    found = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (_REFUSES_REPEATS,))
+    return found.fetchall() == [(TRIGGERS[_REFUSES_REPEATS].strip(),)]
+
+
 def index_sums(reader: sqlite3.Connection) -> tuple[int, int]:
     """As ``LedgerRecorder.index_sums``. A quarter of the time of ``PRAGMA integrity_check``, which looks up each row in each index."""
     by_identity = "SELECT identity, rowid FROM stored_events INDEXED BY stored_events_identities ORDER BY identity"
@@ -272,7 +279,8 @@ def inspect(reader: sqlite3.Connection, place: str) -> Findings:
     )
     uneven = reader.execute(
         "SELECT originator_id FROM stored_events GROUP BY originator_id"
-        " HAVING count(*) <> max(originator_version) OR min(originator_version) <> 1 LIMIT ?",
+        " HAVING count(*) <> max(originator_version) OR count(DISTINCT originator_version) <> count(*)"
+        " OR min(originator_version) <> 1 LIMIT ?",
         (NAMED_MAX,),
     )
     triggers = dict(reader.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall())

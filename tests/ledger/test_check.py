@@ -69,6 +69,13 @@ def test_versions_out_of_step_are_named(filled: Ledger, tamper: Callable[[str], 
     assert "for customer/3" in problem.what
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # PostgreSQL has a constraint
+def test_a_version_that_is_there_twice_is_noticed(filled: Ledger, tamper: Callable[[str], None]) -> None:
+    tamper("UPDATE stored_events SET originator_version = 1 WHERE originator_id = 'customer/3' AND originator_version = 2")
+    (problem,) = filled.check()
+    assert "for customer/3" in problem.what
+
+
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_trigger_dropped_or_weakened_is_named_on_sqlite(filled: Ledger, url: str) -> None:
     connection = sqlite3.connect(url.removeprefix("sqlite:///"))

@@ -256,6 +256,17 @@ def test_what_was_altered_before_an_upgrade_is_found_after_it(path: Path, url: s
     assert open_ledger(vault()).altered() == ["dead letters"]
 
 
+def test_a_repeat_is_known_also_where_somebody_took_the_trigger_away_meanwhile(ledger: Ledger, path: Path) -> None:
+    ledger.append(touchpoints(10))
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DROP TRIGGER stored_events_only_next")
+    connection.close()
+    assert positions(ledger.append(touchpoints(12))) == [*range(1, 11), 11, 12]
+    assert positions(ledger.append(touchpoints(3, start=100))) == [13, 14, 15]
+    assert positions(ledger.append(touchpoints(3, start=100))) == [13, 14, 15]
+    assert_orderly(everything(ledger))
+
+
 def test_two_who_remember_versions_never_give_one_twice(ledger: Ledger, open_ledger: Callable[[], Ledger]) -> None:
     other = open_ledger()
     for turn in range(6):
