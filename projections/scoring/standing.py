@@ -63,38 +63,51 @@ def classify(now: Figures, facts: Facts, model: Model, then: Figures | None = No
     harm = _harm(now, then, facts, model)
     if harm is not None and now.evidence >= policy.exit_evidence_min:
         if facts.actions and (facts.trend is None or facts.trend < policy.margin):
-            tried = _reason("repair_tried", facts.actions, 1, "repair was tried {figure:.0f} times and quality has not risen")
+            tried = _reason("repair_tried", facts.actions, 1, f"{_tried(facts.actions)} to repair it, and quality has not risen")
             return "exit", (harm, tried)
-        untried = _reason("repair_untried", facts.actions, 1, "repair was tried {figure:.0f} times; exit is proposed only after it failed")
+        how = f"{_tried(facts.actions)} to repair it, and quality rose" if facts.actions else "nobody has tried to repair it yet"
+        untried = _reason(
+            "repair_untried",
+            facts.actions,
+            1,
+            f"{how}; to part is proposed when that failed",
+        )
         return "repair", (harm, untried, *_ours(now))
     reasons = []
     if now.quality < repair_below:
-        reasons.append(_reason("low_quality", now.quality, repair_below, "quality is {figure:.1f}, below {threshold:.1f}"))
+        reasons.append(
+            _reason("low_quality", now.quality, repair_below, "quality is {figure:.1f} of 100; below {threshold:.1f} it needs repair")
+        )
     if facts.open_conflict >= policy.conflict:
         reasons.append(
             _reason(
                 "open_conflict",
                 facts.open_conflict,
                 policy.conflict,
-                "complaints long open weigh {figure:.1f} events, {threshold:.1f} or more",
+                "complaints left open weigh like {figure:.0f} bad events; {threshold:.0f} is too many",
             )
         )
     if facts.trend is not None and facts.trend <= -policy.turn and then is not None and now.high < then.quality:
-        reasons.append(_reason("falling", facts.trend, -policy.turn, "quality changed by {figure:+.1f} points, {threshold:+.1f} or worse"))
-    if facts.silence is not None and facts.silence <= policy.silence:
-        text = (
-            f"no purchase for {facts.silent_days:.0f} days; by their rhythm {{figure:.3f}} of gaps last so long, {{threshold:.3f}} or less"
+        reasons.append(
+            _reason(
+                "falling",
+                facts.trend,
+                -policy.turn,
+                f"quality fell by {-facts.trend:.0f} points in {model.policy.model.trend_days} days; {policy.turn:.0f} are enough to act",
+            )
         )
+    if facts.silence is not None and facts.silence <= policy.silence:
+        often, rare = 100 * facts.silence, 100 * policy.silence
+        text = f"no purchase for {facts.silent_days:.0f} days: {often:.1f} % of gaps last so; {rare:.1f} % is rare"
         reasons.append(_reason("silent", facts.silence, policy.silence, text, digits=4))
     reasons += _weak(now, then, model)
     if reasons:
         return "repair", (*reasons, *_ours(now))
     if steady >= policy.grow:
-        text = (
-            f"quality is {now.quality:.1f}, with that of {model.policy.model.trend_days} days ago {{figure:.1f}}, {{threshold:.1f}} or more"
-        )
+        days = model.policy.model.trend_days
+        text = f"quality is {now.quality:.1f}, and {{figure:.1f}} over {days} days; {{threshold:.1f}} is good enough"
         return "grow", (_reason("high_quality", steady, policy.grow, text),)
-    sound = f"quality is {{figure:.1f}}, {{threshold:.1f}} or more; it grows when held at {policy.grow:.1f} or more"
+    sound = f"quality is {{figure:.1f}}; repair begins below {{threshold:.1f}}, growth at {policy.grow:.1f}"
     return "keep", (_reason("sound", now.quality, repair_below, sound),)
 
 
@@ -109,11 +122,16 @@ def _unproven(now: Figures, then: Figures | None, policy: StandingPolicy) -> Rea
 def _too_little(found: Figures, policy: StandingPolicy, lean: float) -> Reason | None:
     evidence_min, width_max = policy.evidence_min * lean, policy.width_max / lean
     if found.evidence < evidence_min:
-        text = "known from {figure:.1f} events of evidence, fewer than {threshold:.1f}"
+        text = "we know as much as {figure:.1f} fresh events tell; it takes {threshold:.1f}"
         return _reason("little_evidence", found.evidence, evidence_min, text)
     width = found.high - found.low
     if width > width_max:
-        return _reason("wide_interval", width, width_max, "the interval is {figure:.1f} points wide, more than {threshold:.1f}")
+        return _reason(
+            "wide_interval",
+            width,
+            width_max,
+            "quality may lie within {figure:.0f} points; within {threshold:.0f} it can be judged",
+        )
     return None
 
 
@@ -121,18 +139,21 @@ def _harm(now: Figures, then: Figures | None, facts: Facts, model: Model) -> Rea
     """What makes a relationship harmful: money, the whole interval, or one of its main dimensions beyond hope."""
     policy = model.standing
     if facts.net_loss is not None and facts.net_loss > policy.net_loss:
-        text = "what they bring is less than what serving them costs, with probability {figure:.2f}, above {threshold:.2f}"
+        text = "serving them costs more than they bring: {figure:.0%} sure, over {threshold:.0%}"
         return _reason("net_loss", facts.net_loss, policy.net_loss, text)
     if now.high < policy.exit + policy.margin:  # else nothing of then can make it poor, and its interval need not be worked out
         exit_below = _lean(policy.exit, None if then is None else then.high, policy)
         if now.high < exit_below:
-            text = "the whole interval is poor: quality is at most {figure:.1f}, below {threshold:.1f}"
+            text = "quality is poor even at best: {figure:.1f} of 100, below {threshold:.1f}"
             return _reason("poor", now.high, exit_below, text)
     for name, dimension, one in zip(model.names, model.dimensions, now.levels, strict=True):
         high = _at_most(one)
         if dimension.weight >= MAIN_WEIGHT and high < policy.hopeless:
             return _reason(
-                f"hopeless_{name}", high, policy.hopeless, f"the level of {name} is at most {{figure:.2f}}, below {{threshold:.2f}}"
+                f"hopeless_{name}",
+                high,
+                policy.hopeless,
+                f"{name} is {{figure:.2f}} of 1 at best; below {{threshold:.2f}} there is little hope",
             )
     return None
 
@@ -147,12 +168,12 @@ def _weak(now: Figures, then: Figures | None, model: Model) -> list[Reason]:
             limit += model.standing.weak_gap if before < dimension.prior_mean else -model.standing.weak_gap
         high = _at_most(one)
         if dimension.weight and high < limit:
-            reasons.append(_reason(f"weak_{name}", high, limit, f"the level of {name} is at most {{figure:.2f}}, below {{threshold:.2f}}"))
+            reasons.append(_reason(f"weak_{name}", high, limit, f"{name} is {{figure:.2f}} of 1 at best; peers reach {{threshold:.2f}}"))
         elif name == "balance" and one.level < model.standing.unequal:  # terms are known, not sampled: no interval is needed
-            text = "deals left one side little: balance is {figure:.2f}, below {threshold:.2f}"
+            text = "deals left one side little: balance is {figure:.2f}; {threshold:.2f} is fair"
             reasons.append(_reason("unequal", one.level, model.standing.unequal, text))
         elif name == "exposure" and one.level >= model.standing.exposed:
-            text = "we depend on them: exposure is {figure:.2f}, {threshold:.2f} or more"
+            text = "we depend on them: exposure is {figure:.2f} of 1, and {threshold:.2f} is a risk"
             reasons.append(_reason("exposed", one.level, model.standing.exposed, text))
     return reasons
 
@@ -169,6 +190,10 @@ def _ours(now: Figures) -> tuple[Reason, ...]:
     share = 100.0 * now.lost_ours / now.lost
     rule = "our_conduct" if share >= 50.0 else "their_conduct"  # noqa: PLR2004  # half
     return (_reason(rule, share, 50.0, "{figure:.0f} % of the lost points come from our own conduct"),)
+
+
+def _tried(times: int) -> str:
+    return "we tried once" if times == 1 else f"we tried {times} times"
 
 
 def _lean(threshold: float, then: float | None, policy: StandingPolicy) -> float:
