@@ -8,7 +8,8 @@ A CUSUM (Page 1954; Lorden 1971) against "they buy ``silence_slower`` times more
   (Pareto II): g silent days add n ln((d + g) / (d + g / slower)), and a purchase then once more this logarithm, less ln(slower). So few
   gaps prove little;
 - *logarithms of amounts* are normal around their own mean, with the spread of the policy until their own is known;
-- *mood*, what they answer and how they sound (0-1), is normal around its own mean, at first the peers'.
+- *mood*, what they answer and how they sound (0-1), is normal around its own mean, at first the peers': it counts from the first word on,
+  and a silence after bad words is watched for from the second gap on, before a rhythm is told.
 
 At the limit it is an alert, which ends with a purchase that leaves nothing of the sum. Who buys no more at all is a second alternative: g
 silent days then add n ln((d + g) / d) to the sum at the last purchase, and must reach the limit and ``silence_gone`` more. The day is known
@@ -29,6 +30,9 @@ from schemas.touchpoint import Recorded
 CAUSE = "silence"
 AMOUNTS = 5.0  # purchases that the policy's spread of amounts is worth
 MOODS = 4.0  # answers that the peers' mood is worth
+GAPS_MIN = 2.0  # gaps between purchases before a silence is watched for, whatever else was heard
+EXPONENT_MAX = 700.0  # what a double holds
+DAYS_MAX = 36_500.0  # of a silence that is watched for: a hundred years
 AMOUNT_STEP = -2.0, 2.5  # of the sum at one purchase, at least and at most: none decides alone
 MOOD_STEP = -1.0, 2.0  # at one word: anger alone is no silence
 NOTHING = Usual()
@@ -53,24 +57,25 @@ def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
             own.since_us = own.last_day * DAY_US  # what was rare is the gap
         if amount is not None:
             _hear(own, _smaller(own, amount, rule), AMOUNT_STEP, event, rule)
-    new = own.usual if was == own.height == 0.0 else own.since  # usual at once, as nearly always
+    elif was >= rule.silence_limit:
+        own.height = 0.0  # a bad mood was told of, and they buy
+    new = own.since if told and (was or own.height) else own.usual  # usual at once, as nearly always; few purchases only teach
     if gap:
         new.gaps, new.days = new.gaps + 1.0, new.days + gap
     if amount is not None:
         _add(new, amount)
     own.last_day = day
-    _judge(book, event, policy, told=told)
+    _judge(book, event, policy, told=told or was > 0.0)
 
 
 def heard(book: Book, event: Recorded, data: Data, policy: Policy) -> None:
     """What they answer, or how they sound, in the mood of the rhythm."""
     rule, own = policy.alerts, book.rhythm
     mood = MOOD[type(data)](data)
-    if mood is None or not event.relationship.startswith("customer/"):
+    if mood is None or own.last_day is None:  # of customers who bought alone
         return
     was = own.height
-    if own.usual.gaps >= rule.rhythm_min:
-        _hear(own, _sadder(own, mood, rule), MOOD_STEP, event, rule)
+    _hear(own, _sadder(own, mood, rule), MOOD_STEP, event, rule)
     if was == own.height == 0.0:  # as nearly always
         own.usual.moods, own.usual.mood = own.usual.moods + 1.0, own.usual.mood + mood
         return
@@ -92,12 +97,14 @@ def _judge(book: Book, event: Recorded, policy: Policy, *, told: bool) -> None:
     if not told and own.usual.gaps < rule.rhythm_min:
         return
     if own.height >= rule.silence_limit:
-        text = f"they buy more rarely or less, or in a worse mood, than before: usual were {_usual_days(own)} days between purchases"
+        text = f"their mood is worse than usual since {on(own.since_us)}"
+        if own.usual.gaps >= rule.rhythm_min:
+            text = f"they buy more rarely or less, or in a worse mood, than before: usual were {_usual_days(own)} days between purchases"
         unwatch(book, CAUSE)
         raise_(book, rule, event, Cause("silence", CAUSE, "medium", text, since_us=own.since_us))
     elif isinstance(event.data, Purchase) and own.height == 0.0:
         settle(book, rule, CAUSE, event.occurred_us, "they buy again")
-    if own.last_day is not None and not _raised(book):
+    if own.last_day is not None and own.usual.gaps >= GAPS_MIN and not _raised(book):
         _wait(book, event, own.last_day, policy)
 
 
@@ -106,9 +113,9 @@ def _wait(book: Book, event: Recorded, day: int, policy: Policy) -> None:
     rule, own = policy.alerts, book.rhythm
     asked = rule.silence_limit - own.height
     gaps, so_far = _known(own, policy.purchases)
-    rarer, gone = exp(asked / gaps), exp((asked + rule.silence_gone) / gaps)
+    rarer, gone = exp(min(EXPONENT_MAX, asked / gaps)), exp(min(EXPONENT_MAX, (asked + rule.silence_gone) / gaps))
     slower = so_far * (rarer - 1.0) / (1.0 - rarer / rule.silence_slower) if rarer < rule.silence_slower else inf
-    days = max(1.0, min(slower, so_far * (gone - 1.0)))
+    days = max(1.0, min(slower, so_far * (gone - 1.0), DAYS_MAX))
     why = ", after rarer or smaller ones or in a worse mood" if own.height > 0.0 else ""
     text = f"no purchase since {on(day * DAY_US)}{why}; usual are {_usual_days(own)} days between two"
     due_us = max((day + 1) * DAY_US + int(days * DAY_US), event.occurred_us)
@@ -140,7 +147,9 @@ def _rarer(own: Rhythm, gap: float, policy: Policy) -> float:
 def _hear(own: Rhythm, step: float, bounds: tuple[float, float], event: Recorded, rule: AlertsPolicy) -> None:
     """Move the sum, within bounds: it must be able to come back."""
     was = own.height
-    own.height = min(max(0.0, own.height + max(bounds[0], min(bounds[1], step))), rule.silence_limit)
+    if was == 0.0 and step <= 0.0:  # as nearly always
+        return
+    own.height = min(max(0.0, was + max(bounds[0], min(bounds[1], step))), rule.silence_limit)
     if was == 0.0 < own.height:
         own.since_us = event.occurred_us
 
@@ -150,7 +159,7 @@ def _smaller(own: Rhythm, amount: float, rule: AlertsPolicy) -> float:
     if own.usual.amounts == 0.0:
         return 0.0
     spread = (AMOUNTS * rule.amount_spread**2 + own.usual.squares) / (AMOUNTS + own.usual.amounts)
-    less = log(rule.silence_smaller)
+    less = rule.smaller_log
     return -less * (2.0 * (amount - own.usual.mean) + less) / (2.0 * spread)
 
 

@@ -340,6 +340,11 @@ class AlertsPolicy(Section, frozen=True):
         return log(self.silence_slower)
 
     @cached_property
+    def smaller_log(self) -> float:
+        """The logarithm of ``silence_smaller``."""
+        return log(self.silence_smaller)
+
+    @cached_property
     def lapse_us(self) -> int:
         return int(self.lapse_days * DAY_US)
 

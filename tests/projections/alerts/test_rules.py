@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from projections.alerts.alert import AlertKind
+from projections.scoring.policy_file import replaced
 from schemas import catalogue as c
 from schemas.catalogue import Data
 from schemas.touchpoint import Recorded
-from tests.projections.alerts.folds import PARTNER, day, live, opened_us, row, told
+from tests.projections.alerts.folds import PARTNER, day, folded, live, opened_us, row, told
 from tests.projections.events import POLICY
 
 EUR = "EUR"
@@ -139,6 +141,23 @@ def test_a_worse_mood_brings_the_day_of_silence_forward_and_alone_is_none() -> N
     (sadder,) = told([*weekly, *usual, *worse], kind="silence")
     assert opened_us(sadder) < opened_us(alone)
     assert told([*weekly, *usual, *worse], 263.0) == []
+
+
+def test_a_mood_that_stays_bad_is_told_before_a_rhythm_is() -> None:
+    few = [bought(200.0), bought(150.0)]
+    words = [live(c.Contact("phone", "inbound", None, -0.8), days) for days in (120.0, 100.0, 80.0)]
+    assert told([*few, *words[:2]], 99.0) == []
+    found = [one for one in told([*few, *words], 79.0) if one.kind == "silence"]
+    assert [(one.state, f"since {day(120.0):%Y-%m-%d}" in one.text) for one in found] == [("open", True)]
+    assert told([*few, *words, bought(70.0)], 70.0, kind="silence")[0].closed == "they buy again"
+    assert told(words, kind="silence") == []  # who never bought does not buy less
+
+
+def test_a_silence_that_hardly_anything_is_known_of_is_watched_for_within_what_a_ledger_holds() -> None:
+    policy = replaced(POLICY, {"alerts.silence_limit": 2000.0, "purchases.shape": 0.001})
+    few = [bought(200.0), bought(170.0), bought(150.0), live(c.Contact("phone", "inbound", None, -0.8), 140.0)]
+    assert msgspec.msgpack.encode(folded(few, policy))
+    assert row(few, policy=policy).open == 0
 
 
 def test_few_purchases_tell_no_rhythm() -> None:
