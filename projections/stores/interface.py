@@ -148,7 +148,11 @@ class Lock(Protocol):
     """A lock that the process's death releases, or a worker's part in the work."""
 
     def look(self) -> Share:
-        """What is ours to write now: nothing, where it is ``()``. A worker asks between commits; it may change then only."""
+        """What is ours to write now: nothing, where it is ``()``. A worker asks between commits; it may change then only.
+
+        Raises:
+            NotFoundError: what we kept was deleted. End, and begin anew.
+        """
 
     def release(self) -> None: ...
 
