@@ -1,8 +1,6 @@
 """A ledger, topics of its own for each test, and a producer that is not ours."""
 
-import gc
 import itertools
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,5 +80,3 @@ def open_source(ledger: Ledger) -> Iterator[Callable[[KafkaSettings], KafkaSourc
     yield opened
     for source in sources:
         source.close()
-    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        gc.collect()  # kafka-python 3.0.12 leaves sockets that did not connect to the garbage collector
