@@ -92,7 +92,8 @@ def _is_object(text: str) -> bool:
 TOPIC, DEADLETTERS, RELAYED, ALERTS = "relationship.touchpoints", "relationship.deadletters", "relationship.ledger", "relationship.alerts"
 GROUP = "rledger"
 
-_matches_brokers = re.compile(r"[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*").fullmatch
+_PORT = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"  # a port that cannot be would be asked for ever
+_matches_brokers = re.compile(rf"[^\s,:]+:{_PORT}(,[^\s,:]+:{_PORT})*").fullmatch
 _matches_kafka_name = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch  # Kafka's own rule for topics, good for groups too
 _matches_anchor = re.compile(r"kafka:[A-Za-z0-9._-]{1,249}|(?!kafka:).+").fullmatch
 _matches_store = re.compile(r"sqlite:///.+|postgres(ql)?://.+").fullmatch

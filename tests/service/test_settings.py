@@ -78,3 +78,9 @@ def test_several_ledgers_are_several_stores_and_one_of_them_may_be_meant() -> No
 def test_ledgers_that_cannot_be_told_apart_or_are_not_there_are_refused(stores: str, ledger: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         read({"RLEDGER_STORE": stores, "RLEDGER_LEDGER": ledger})
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+def test_a_broker_at_a_port_that_cannot_be_is_refused_and_not_waited_for(port: str) -> None:
+    with pytest.raises(SettingsError, match="HOST:PORT"):
+        read({"RLEDGER_KAFKA": f"localhost:{port}"})
