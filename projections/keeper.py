@@ -26,7 +26,7 @@ from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored
 
 READ_EVENTS = 5_000  # events a read; when fewer come we are live, and they are committed at once
 FOLD_EVENTS = 25_000  # events folded at once where so many wait: some are of the same relationship, whose states then are at hand
-COMMIT_EVENTS = 150_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
+COMMIT_EVENTS = 300_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
 CACHED_ROWS = 10_000  # states a projection keeps in memory, and relationships whose rows are changed between two commits
 BUILD_ROWS = 3_000  # rows a projection changes between two commits while it is built, where each is written but once
 SWEEP_ROWS = 500  # rows published a commit after the close of a day: live events wait for some 50 ms

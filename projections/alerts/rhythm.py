@@ -99,7 +99,7 @@ def _judge(book: Book, event: Recorded, policy: Policy, *, told: bool) -> None:
     if own.height >= rule.silence_limit:
         text = f"their mood is worse than usual since {on(own.since_us)}"
         if own.usual.gaps >= rule.rhythm_min:
-            text = f"they buy more rarely or less, or in a worse mood, than before: usual were {_usual_days(own)} days between purchases"
+            text = f"they buy more rarely or less, or in a worse mood, than before, when they bought {_how_often(own)}"
         unwatch(book, CAUSE)
         raise_(book, rule, event, Cause("silence", CAUSE, "medium", text, since_us=own.since_us))
     elif isinstance(event.data, Purchase) and own.height == 0.0:
@@ -117,7 +117,7 @@ def _wait(book: Book, event: Recorded, day: int, policy: Policy) -> None:
     slower = so_far * (rarer - 1.0) / (1.0 - rarer / rule.silence_slower) if rarer < rule.silence_slower else inf
     days = max(1.0, min(slower, so_far * (gone - 1.0), DAYS_MAX))
     why = ", after rarer or smaller ones or in a worse mood" if own.height > 0.0 else ""
-    text = f"no purchase since {on(day * DAY_US)}{why}; usual are {_usual_days(own)} days between two"
+    text = f"no purchase since {on(day * DAY_US)}{why}; they used to buy {_how_often(own)}"
     due_us = max((day + 1) * DAY_US + int(days * DAY_US), event.occurred_us)
     since_us = own.since_us if own.height > 0.0 else day * DAY_US
     watch(book, rule, event, Cause("silence", CAUSE, "medium", text, since_us=since_us), due_us)
@@ -128,8 +128,9 @@ def _raised(book: Book) -> bool:
     return CAUSE not in book.watches and stands(book, CAUSE)
 
 
-def _usual_days(own: Rhythm) -> str:
-    return f"{own.usual.days / own.usual.gaps:.0f}"
+def _how_often(own: Rhythm) -> str:
+    days = round(own.usual.days / own.usual.gaps)
+    return f"every {days} days" if days > 1 else "every day"
 
 
 def _known(own: Rhythm, prior: PurchasesPolicy) -> tuple[float, float]:

@@ -69,7 +69,7 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=9,
+        version=10,
         policy=policy.digest,
         row=Row,
         state=Book,
