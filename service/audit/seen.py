@@ -36,12 +36,17 @@ class Seen(msgspec.Struct):
         """Note what is wrong."""
         self.problems.append(Wrong(None, what, means))
 
-    def add(self, where: str, raw: bytes, trust: Trust | None) -> Checkpoint | None:
-        """Add the signed note ``raw``. One whose signature does not hold is a problem, and counts all the same: its root may tell more."""
+    def add(self, where: str, raw: bytes, trust: Trust | None, others: Collection[str] = ()) -> Checkpoint | None:
+        """Add the signed note ``raw``. One whose signature does not hold is a problem, and counts all the same: its root may tell more.
+
+        ``others``: origins of other ledgers, each of which is verified by itself; their checkpoints are passed over.
+        """
         try:
             checkpoint = Checkpoint.parse(Note.parse(raw).text)
         except MalformedError as error:
             self.tell(f"{where} is no checkpoint any more: {error}", "it was altered")
+            return None
+        if checkpoint.origin in others:
             return None
         try:
             if trust is None:
@@ -72,9 +77,10 @@ def seen_checkpoints(settings: Settings, checkpoints: Checkpoints, given: Sequen
                 seen.tell(f"{where} ({path}) is not in the store", "it was removed from there, or put here")
     anchor = settings.anchor
     anchors = [Path(anchor)] if anchor and not anchor.startswith(KAFKA) and Path(anchor).exists() else []
-    others = _others(settings)
-    for path in (*anchors, *given):
-        _in_file(path, seen, trust, others)
+    if outside := (*anchors, *given):
+        others = _others(settings)
+        for path in outside:
+            _in_file(path, seen, trust, others)
     return seen
 
 
@@ -96,9 +102,9 @@ def _in_store(checkpoints: Checkpoints, seen: Seen, trust: Trust | None) -> set[
 def _others(settings: Settings) -> frozenset[str]:
     """The origins of the ledgers beside this one: what is kept outside may hold checkpoints of all of them."""
     found = set()
-    for number in range(1, len(settings.stores) + 1):
-        if number != settings.ledger and len(settings.stores) > 1:
-            with suppress(LedgerError), open_ledger(msgspec.structs.replace(settings, ledger=number), read_only=True) as ledger:
+    for one in msgspec.structs.replace(settings, ledger=None).each:
+        if one.store != settings.store:
+            with suppress(LedgerError), open_ledger(one, read_only=True) as ledger:
                 found.add(ledger.tree().origin)
     return frozenset(found)
 
@@ -112,16 +118,7 @@ def _in_file(path: Path, seen: Seen, trust: Trust | None, others: Collection[str
         seen.tell(str(error), "it was altered")
         return
     for number, raw in enumerate(notes, 1):
-        if _origin(raw) in others:
-            continue  # that ledger is verified by itself
-        seen.add(f"{path}" if len(notes) == 1 else f"checkpoint {number} in {path}", raw, trust)
-
-
-def _origin(raw: bytes) -> str | None:
-    try:
-        return Checkpoint.parse(Note.parse(raw).text).origin
-    except MalformedError:
-        return None
+        seen.add(f"{path}" if len(notes) == 1 else f"checkpoint {number} in {path}", raw, trust, others)
 
 
 def _trust(checkpoints: Checkpoints, seen: Seen) -> Trust | None:
