@@ -174,7 +174,7 @@ class _Waiting:
 
     def wait(self, error: StoreUnavailableError) -> None:
         left_ms = int(self._backoff_ms * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the tries of several consumers
-        self._trouble.tell(left_ms, "store.unavailable", error=str(error), again_in_ms=left_ms)
+        self._trouble.tell("store.unavailable", error, again_in_ms=left_ms)
         self._backoff_ms = min(self._backoff_ms * 2, BACKOFF_MS_MAX)
         while left_ms > 0 and not self._stopped():
             self._source.idle(min(left_ms, POLL_MS))

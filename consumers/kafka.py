@@ -23,7 +23,7 @@ from consumers.division import WHOLE
 from consumers.errors import OffsetLostError, ReplacedError, TopicReplacedError
 from consumers.records import Record
 from consumers.source import Batch, Offsets
-from consumers.trouble import TELL_MS, Trouble
+from consumers.trouble import TELL_S, Trouble
 from consumers.watchdog import Watchdog
 from ledger.interface import DeadLetter, Delivered
 from schemas.cloudevents import decode_message
@@ -87,7 +87,7 @@ class KafkaSource:
         if polled:
             self._trouble.end()
         else:
-            self._watch(connection, timeout_ms)
+            self._watch(connection)
             self._commit(connection)
         return self._batch(polled)
 
@@ -151,7 +151,7 @@ class KafkaSource:
             except kafka.errors.KafkaConfigurationError as error:
                 raise SettingsError(f"Kafka: {error}") from error
             except (kafka.errors.KafkaError, OSError) as error:
-                self._trouble.tell(BOOTSTRAP_MS, "kafka.unreachable", brokers=self._settings.brokers, error=str(error))
+                self._trouble.tell("kafka.unreachable", error, after_s=BOOTSTRAP_MS / 1_000, brokers=self._settings.brokers)
                 time.sleep(timeout_ms / 1000)  # it may have failed at once
                 return None
             self._changes = deque()
@@ -274,7 +274,7 @@ class KafkaSource:
 
     def _drop(self, connection: Connection, error: Exception, timeout_ms: int) -> None:
         """Throw the consumer away; the next poll makes a new one."""
-        self._trouble.tell(TELL_MS, "consumer.failed", error=f"{type(error).__name__}: {error}")
+        self._trouble.tell("consumer.failed", error, after_s=TELL_S)
         self._shut(connection)
         self._fresh.clear()
         self._expected.clear()
@@ -289,15 +289,15 @@ class KafkaSource:
         except Exception as error:  # noqa: BLE001  # of a client that may be broken already
             log.debug("consumer.unclosed", error=f"{type(error).__name__}: {error}")
 
-    def _watch(self, connection: Connection, timeout_ms: int) -> None:
+    def _watch(self, connection: Connection) -> None:
         """Tell why nothing comes, when it is not simply quiet."""
         joined = connection.join()
         if not connection.topic_exists:
-            self._trouble.tell(timeout_ms, "topic.missing", topic=self._settings.topic, what_to_do="create the topic; reading starts then")
+            self._trouble.tell("topic.missing", topic=self._settings.topic, what_to_do="create the topic; reading starts then")
         elif not connection.reached:
-            self._trouble.tell(timeout_ms, "kafka.unreachable", brokers=self._settings.brokers)
+            self._trouble.tell("kafka.unreachable", brokers=self._settings.brokers)
         elif not joined:
-            self._trouble.tell(timeout_ms, "group.rebalancing", group=self._settings.group)
+            self._trouble.tell("group.rebalancing", group=self._settings.group)
         else:
             self._trouble.end()
 

@@ -16,7 +16,7 @@ import kafka.errors
 import structlog
 
 from consumers.producing import DELIVERY_MS, Destination, producing
-from consumers.trouble import TELL_MS, Trouble
+from consumers.trouble import TELL_S, Trouble
 from ledger.interface import Delivered, KeptLetter
 from ledger.ledger import Ledger
 from schemas.errors import LedgerError, OvertakenError
@@ -25,7 +25,6 @@ CONNECT = "__connect.errors."
 STAGES = {"unreadable": "KAFKA_CONSUME", "id_reused": "TASK_PUT"}  # else VALUE_CONVERTER
 LETTERS_MAX = 100  # a round; that many may be published twice after a crash
 ROUND_S = (0.5, 1.5)  # between two looks for new letters; drawn anew each time, so that two processes rarely look at once
-TRIED_MS = round(1_000 * ROUND_S[1]) + DELIVERY_MS  # a round that failed; then the next one tries again
 
 log = structlog.get_logger()
 
@@ -55,7 +54,7 @@ def _run(ledger: Ledger, to: Destination, stopped: threading.Event) -> None:
         except OvertakenError:
             log.debug("letters.overtaken", topic=to.topic)  # by another process, which published the same ones
         except (kafka.errors.KafkaError, LedgerError, OSError) as error:
-            trouble.tell(max(TRIED_MS, TELL_MS), "letters.delayed", topic=to.topic, error=f"{type(error).__name__}: {error}")
+            trouble.tell("letters.delayed", error, after_s=TELL_S, topic=to.topic)
         stopped.wait(random.uniform(*ROUND_S))  # noqa: S311  # spreads processes
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import kafka.errors
 import msgspec
 from kafka import KafkaProducer
 
@@ -28,7 +29,7 @@ def producing(to: Destination, *, delivery_ms: int = DELIVERY_MS, **options: int
     """A producer; what it has not sent when the block ends is tried for ``delivery_ms`` at most.
 
     Raises:
-        KafkaError, OSError: the brokers cannot be reached.
+        KafkaError, OSError: the brokers cannot be reached, or have no such topic.
         SettingsError: ``client`` has an option that is ours.
     """
     producer, *_ = connect(
@@ -43,6 +44,14 @@ def producing(to: Destination, *, delivery_ms: int = DELIVERY_MS, **options: int
         **options,
     )
     try:
+        _find(producer, to.topic)
         yield producer
     finally:
         producer.close(timeout=2 * delivery_ms / 1_000)  # by then each record was sent or given up: closing earlier leaves its thread
+
+
+def _find(producer: KafkaProducer, topic: str) -> None:
+    try:
+        producer.partitions_for(topic)
+    except kafka.errors.KafkaTimeoutError as error:  # as a missing one shows itself: brokers that create none keep silent
+        raise kafka.errors.UnknownTopicOrPartitionError(f"create topic {topic}; publishing starts then") from error

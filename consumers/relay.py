@@ -20,7 +20,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from consumers.connection import FETCH_BYTES, connect
 from consumers.producing import Destination, producing
-from consumers.trouble import TELL_MS, Trouble
+from consumers.trouble import TELL_S, Trouble
 from ledger.interface import Delivered
 from ledger.lease import Lease
 from ledger.ledger import Ledger
@@ -74,7 +74,7 @@ def run(ledger: Ledger, to: Destination, stopped: Callable[[], bool], *, term_s:
         except OvertakenError:
             log.warning("relay.overtaken", topic=to.topic)
         except (kafka.errors.KafkaError, StoreUnavailableError, OSError) as error:
-            trouble.tell(TELL_MS, "relay.delayed", topic=to.topic, error=f"{type(error).__name__}: {error}")
+            trouble.tell("relay.delayed", error, after_s=TELL_S, topic=to.topic)
         time.sleep(min(WAIT_S, term_s / 4))
     with contextlib.suppress(StoreUnavailableError):
         lease.release()

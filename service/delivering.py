@@ -17,7 +17,7 @@ import structlog
 from consumers import notices
 from consumers.notices import Notice
 from consumers.producing import Destination
-from consumers.trouble import TELL_MS, Trouble
+from consumers.trouble import TELL_S, Trouble
 from ledger.lease import Lease
 from ledger.ledger import Ledger
 from projections.alerts.queries import undelivered
@@ -92,7 +92,7 @@ def _run(ledger: Ledger, views: Views, topic: Destination, stopped: threading.Ev
         except OvertakenError:
             log.debug("alerts.overtaken", to=to)
         except (kafka.errors.KafkaError, LedgerError, OSError) as error:
-            trouble.tell(TELL_MS, "alerts.delayed", to=to, error=f"{type(error).__name__}: {error}")
+            trouble.tell("alerts.delayed", error, after_s=TELL_S, to=to)
     with suppress(LedgerError):
         lease.release()
 

@@ -219,9 +219,12 @@ class Away:
         return self._ledger.append(*arguments, **options)  # type: ignore[arg-type]
 
 
-def test_while_the_store_is_away_the_batch_is_kept_and_the_source_kept_alive(messages: list[bytes], ledger: Ledger) -> None:
+def test_while_the_store_is_away_the_batch_is_kept_and_the_source_kept_alive(
+    messages: list[bytes], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     away = Away(ledger, 6)
     source = ListSource(messages, ledger)
+    monkeypatch.setattr("consumers.trouble.time.monotonic", lambda: sum(source.idled_ms) / 1_000)
     with capture_logs() as logs:
         run(source, away, clock=Clock())  # type: ignore[arg-type]
     assert away.times == 0

@@ -112,6 +112,7 @@ def test_a_topic_that_is_missing_delays_letters_and_is_told(new_topic: Callable[
     assert headers(record)["ledger.deadletter"] == b"1"
     (told,) = (line for line in logs if line["event"] == "letters.delayed")
     assert told["topic"] == topic.name
+    assert told["error"].endswith(f"create topic {topic.name}; publishing starts then")
 
 
 class Sent:
