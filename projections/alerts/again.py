@@ -6,87 +6,84 @@ row, or more among successes. It closes when successes have brought the sum back
 0 to 1, and adds b of the one and 1 - b of the other; a delivery fails by what the scoring takes away for it, late or short.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from math import exp2
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from projections.alerts import terms
 from projections.alerts.alert import AlertKind, Book, Severity, Stream, on
 from projections.alerts.book import EVIDENCE_KEPT, Cause, raise_, settle
 from projections.scoring.delivery import grade
 from projections.scoring.policy import Policy
-from schemas.catalogue import Data, Delivery, Information, Inspection, Payment, Quote, RequestAnswered
+from schemas.catalogue import Delivery, Information, Inspection, Payment, Quote, RequestAnswered
 from schemas.touchpoint import Recorded, microseconds
 
 HOUR_US = 3_600_000_000
 GRAVE = 3  # failures; fewer may be chance
 
 
-class Told(NamedTuple):
-    """What a touchpoint says: whose and which conduct, the share of it (0-1) that failed, and what failing is called."""
+class Conduct(NamedTuple):
+    """Whose conduct in what: the name of its sum, the kind of alert, and what failing in it is called."""
 
+    name: str
     kind: AlertKind
-    cause: str
-    failed: float
     words: str
 
 
-Teller = Callable[[Any, Policy], list[Told]]
+OUR_DELIVERIES = Conduct("our deliveries", "we_fail_again", "our deliveries are late or short")
+THEIR_DELIVERIES = Conduct("deliveries", "late_again", "their deliveries are late or short")
+THEIR_GOODS = Conduct("defects", "wrong_again", "what they deliver is defective")
+OUR_PAYMENTS = Conduct("our payments", "we_fail_again", "our payments are late")
+THEIR_PAYMENTS = Conduct("payments", "pays_late_again", "their payments are late")
+OUR_ANSWERS = Conduct("our answers", "we_fail_again", "our answers are slow")
+THEIR_ANSWERS = Conduct("answers", "slow_again", "their answers are slow")
+THEIR_INFORMATION = Conduct("information", "wrong_again", "their information is wrong")
 
 
-def delivery(data: Delivery, policy: Policy) -> list[Told]:
-    """How late, and how short."""
+def delivered(book: Book, event: Recorded, data: Delivery, policy: Policy) -> None:
+    """How late, how short and, of a partner's delivery, in what condition."""
     failed = 1.0 - grade(data, policy.delivery)
     if data.by == "us":
-        return [Told("we_fail_again", "our deliveries", failed, "our deliveries are late or short")]
-    return [Told("late_again", "deliveries", failed, "their deliveries are late or short")]
+        _count(book, event, OUR_DELIVERIES, failed, policy)
+        return
+    _count(book, event, THEIR_DELIVERIES, failed, policy)
+    if data.defective is not None and data.quantity_delivered:
+        _check(book, event, data.quantity_delivered, data.defective, policy)
 
 
-def defects(data: Delivery | Inspection, policy: Policy) -> list[Told]:
-    """More defective pieces than the policy takes for chance."""
-    if isinstance(data, Inspection):
-        pieces, bad = float(data.inspected), float(data.defective)
-    elif data.by == "them" and data.defective is not None and data.quantity_delivered:
-        pieces, bad = data.quantity_delivered, data.defective
-    else:
-        return []
-    failed = float(bad > policy.alerts.defects_share * pieces)
-    return [Told("wrong_again", "defects", failed, "what they deliver is defective")] if pieces else []
+def inspected(book: Book, event: Recorded, data: Inspection, policy: Policy) -> None:
+    """A lot, in what condition."""
+    if data.inspected:
+        _check(book, event, data.inspected, data.defective, policy)
 
 
-def goods(data: Delivery, policy: Policy) -> list[Told]:
-    """A partner's delivery: when, how much, and in what condition."""
-    return delivery(data, policy) + defects(data, policy)
-
-
-def payment(data: Payment, policy: Policy) -> list[Told]:
+def paid(book: Book, event: Recorded, data: Payment, policy: Policy) -> None:
     """How many days past due."""
     failed = _took((data.paid_on - data.due_on).days, policy.alerts.payment_days)
-    if data.by == "us":
-        return [Told("we_fail_again", "our payments", failed, "our payments are late")]
-    return [Told("pays_late_again", "payments", failed, "their payments are late")]
+    _count(book, event, OUR_PAYMENTS if data.by == "us" else THEIR_PAYMENTS, failed, policy)
 
 
-def answer(data: RequestAnswered, policy: Policy) -> list[Told]:
+def answered(book: Book, event: Recorded, data: RequestAnswered, policy: Policy) -> None:
     """How long an answer took."""
     failed = _slow(data.asked_at, data.answered_at, policy)
-    if data.by == "us":
-        return [Told("we_fail_again", "our answers", failed, "our answers are slow")]
-    return [Told("slow_again", "answers", failed, "their answers are slow")]
+    _count(book, event, OUR_ANSWERS if data.by == "us" else THEIR_ANSWERS, failed, policy)
 
 
-def quote(data: Quote, policy: Policy) -> list[Told]:
+def quoted(book: Book, event: Recorded, data: Quote, policy: Policy) -> None:
     """A quote never given is the slowest answer."""
     failed = 1.0 if data.answered_at is None else _slow(data.asked_at, data.answered_at, policy)
-    return [Told("slow_again", "answers", failed, "their answers are slow")]
+    _count(book, event, THEIR_ANSWERS, failed, policy)
 
 
-def information(data: Information, _: Policy) -> list[Told]:
+def informed(book: Book, event: Recorded, data: Information, policy: Policy) -> None:
     """Right or wrong, once it is known."""
-    if data.accuracy not in ("confirmed", "refuted"):
-        return []
-    return [Told("wrong_again", "information", float(data.accuracy == "refuted"), "their information is wrong")]
+    if data.accuracy in ("confirmed", "refuted"):
+        _count(book, event, THEIR_INFORMATION, float(data.accuracy == "refuted"), policy)
+
+
+def _check(book: Book, event: Recorded, pieces: float, bad: float, policy: Policy) -> None:
+    """More defective pieces than the policy takes for chance."""
+    _count(book, event, THEIR_GOODS, float(bad > policy.alerts.defects_share * pieces), policy)
 
 
 def _slow(asked_at: datetime, answered_at: datetime, policy: Policy) -> float:
@@ -98,27 +95,20 @@ def _took(time: float, half: float) -> float:
     return 0.0 if time <= 0.0 else 1.0 - exp2(-time / half)
 
 
-def heard(tell: Teller, book: Book, event: Recorded, data: Data, policy: Policy) -> None:
-    """Count all that a touchpoint says."""
-    for told in tell(data, policy):
-        count(book, event, told, policy)
-
-
-def count(book: Book, event: Recorded, told: Told, policy: Policy) -> None:
-    """Add what failed, and what did not."""
-    rule, failed = policy.alerts, told.failed
-    stream = book.streams.get(told.cause)
-    if stream is None:
-        stream = book.streams[told.cause] = Stream()
+def _count(book: Book, event: Recorded, conduct: Conduct, failed: float, policy: Policy) -> None:
+    """Add what failed, a share of 0 to 1, and what did not."""
+    rule, stream = policy.alerts, book.streams.get(conduct.name)
     step = failed * rule.failed_step + (1.0 - failed) * rule.kept_step
     if step <= 0.0:
-        if stream.height == 0.0:
+        if stream is None or stream.height == 0.0:
             return
         stream.height = max(0.0, stream.height + step)
         if stream.height == 0.0:
             stream.evidence = []
-            settle(book, rule, f"again:{told.cause}", event.occurred_us, "better again")
+            settle(book, rule, f"again:{conduct.name}", event.occurred_us, "better again")
         return
+    if stream is None:
+        stream = book.streams[conduct.name] = Stream()
     if stream.height == 0.0:
         stream.since_us = event.occurred_us
     highest = rule.height_max * rule.limit
@@ -127,7 +117,7 @@ def count(book: Book, event: Recorded, told: Told, policy: Policy) -> None:
     if stream.height >= rule.limit:
         severity: Severity = "high" if stream.height >= highest and len(stream.evidence) >= GRAVE else "medium"
         more = " or more" if len(stream.evidence) == EVIDENCE_KEPT else ""
-        text = f"{told.words} again: {len(stream.evidence)} times{more} since {on(stream.since_us)}"
-        raise_(book, rule, event, Cause(told.kind, f"again:{told.cause}", severity, text), evidence=stream.evidence[:-1])
-        if told.kind in ("late_again", "wrong_again"):
-            terms.at_risk(book, event, told.words, policy)
+        text = f"{conduct.words} again: {len(stream.evidence)} times{more} since {on(stream.since_us)}"
+        raise_(book, rule, event, Cause(conduct.kind, f"again:{conduct.name}", severity, text), evidence=stream.evidence[:-1])
+        if conduct.kind in ("late_again", "wrong_again"):
+            terms.at_risk(book, event, conduct.words, policy)

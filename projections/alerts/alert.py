@@ -34,6 +34,7 @@ AlertState = Literal["open", "acknowledged", "snoozed", "resolved", "closed", "l
 STATES: tuple[AlertState, ...] = get_args(AlertState)
 DAY_US = 86_400_000_000
 NEVER_US = 2**62  # after every moment there is
+SILENCE = "silence"  # the cause of which a rhythm tells
 ID_DIGITS = 10  # hexadecimal: a million alerts share one with a chance of a half
 
 
@@ -120,7 +121,7 @@ class Usual(msgspec.Struct, array_like=True, gc=False):
 class Rhythm(msgspec.Struct, array_like=True, gc=False):
     """The own rhythm of a customer. last_day: with a purchase, since 1970 UTC. height: of the sum, which last left 0 at ``since_us``.
 
-    ``since``: what came since then.
+    ``since``: what came since then. due_us, late, position: of the silence that is watched for, as of a ``Watch``; NEVER_US where none is.
     """
 
     last_day: int | None = None
@@ -129,13 +130,29 @@ class Rhythm(msgspec.Struct, array_like=True, gc=False):
     currency: str = ""
     usual: Usual = msgspec.field(default_factory=Usual)
     since: Usual = msgspec.field(default_factory=Usual)
+    due_us: int = NEVER_US
+    late: bool = False
+    position: int = 0
+
+    def how_often(self) -> str:
+        """How often they used to buy, in words."""
+        days = round(self.usual.days / self.usual.gaps)
+        return f"every {days} days" if days > 1 else "every day"
+
+    def silence(self) -> Watch:
+        """The silence that is watched for, in words only once it is due: nearly every one is over before."""
+        bought_us = (self.last_day or 0) * DAY_US
+        why = ", after rarer or smaller ones or in a worse mood" if self.height > 0.0 else ""
+        text = f"no purchase since {on(bought_us)}{why}; they used to buy {self.how_often()}"
+        since_us = self.since_us if self.height > 0.0 else bought_us
+        return Watch("silence", SILENCE, self.due_us, self.late, "medium", text, self.position, since_us)
 
 
 class Book(msgspec.Struct, array_like=True, gc=False):
     """All that is remembered of one relationship.
 
     watches: by part. alerts: by cause, those whose cause still stands, resolved by somebody or not. past: the newest ended ones.
-    next_us, next_late_us: when the first of the watches is due, of those known in time and of the others. lapse_us: no alert lapses before.
+    next_us, next_late_us: no watch is due before, of those known in time and of the others. lapse_us: no alert lapses before.
     seen_us: the newest event.
     ended: complaints, promises and contracts that are over, the newest, for what arrives in another order. streams: sums of failures.
     good, bad: usual evidence for and against. notices: by contract, days of notice and whether it goes on by itself. promisers: who gave

@@ -7,11 +7,11 @@ somebody looks: between two events of a relationship only days close, and a watc
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
-from projections.alerts.alert import NEVER_US, Alert, AlertKind, Book, Part, Severity, Watch, alert_id
+from projections.alerts.alert import NEVER_US, SILENCE, Alert, AlertKind, Book, Part, Rhythm, Severity, Watch, alert_id
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import AlertsPolicy
 from schemas.touchpoint import Recorded
@@ -24,7 +24,7 @@ LASTING = frozenset({"complaint_overdue", "contract_ending", "rate_above_benchma
 GRAVITY: dict[Severity, int] = {"low": 0, "medium": 1, "high": 2}
 
 
-class Cause(NamedTuple):
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """What an alert is raised for: one alert is open for a ``name`` at a time, and lasts while any ``part`` of it stands.
 
     since_us: when what turned most likely began to; None of what is no turn.
@@ -46,35 +46,37 @@ def raise_(book: Book, policy: AlertsPolicy, event: Recorded, cause: Cause, *, e
 
 def watch(book: Book, policy: AlertsPolicy, event: Recorded, cause: Cause, due_us: int) -> None:
     """Raise ``cause`` at the end of the day of ``due_us``, unless its part is settled before. A watch on the same part is replaced."""
+    due_us, late = expect(book, policy, event, due_us)
+    part = cause.part or cause.name
+    book.watches.pop(part, None)  # the new one is the newest
+    book.watches[part] = Watch(cause.kind, cause.name, due_us, late, cause.severity, cause.text, event.position, cause.since_us)
+
+
+def expect(book: Book, policy: AlertsPolicy, event: Recorded, due_us: int) -> tuple[int, bool]:
+    """Look at the book at the end of the day of ``due_us``. Returns: that moment, and whether the ledger heard of it late."""
     due_us = -(-due_us // DAY_US) * DAY_US
     late = event.recorded_us - due_us > policy.historical_us
-    part = cause.part or cause.name
-    unwatch(book, part)
-    book.watches[part] = new = Watch(cause.kind, cause.name, due_us, late, cause.severity, cause.text, event.position, cause.since_us)
-    _expect(book, new)
+    if not late:
+        book.next_us = min(due_us, book.next_us)
+    else:
+        book.next_late_us = min(due_us, book.next_late_us)
+    return due_us, late
 
 
 def settle(book: Book, policy: AlertsPolicy, part: str, at_us: int, why: str) -> None:
     """A part is over: its watch ends, and so does its alert when it was the last. One raised as history that never was true is gone."""
-    unwatch(book, part)
+    book.watches.pop(part, None)
     for alert in book.alerts.values():
         if part in alert.parts:
             break
     else:
         return
     if len(alert.parts) > 1:
-        alert.parts = {name: one for name, one in alert.parts.items() if name != part}
+        del alert.parts[part]
     elif alert.historical and at_us <= alert.opened_us and alert.acknowledged_by is None:
         del book.alerts[alert.cause]
     else:
         _end(book, policy, alert, max(at_us, alert.opened_us), why)
-
-
-def unwatch(book: Book, part: str) -> None:
-    """What a watch waits for has come another way."""
-    gone = book.watches.pop(part, None)
-    if gone is not None and gone.due_us in (book.next_us, book.next_late_us):  # it may have been the first
-        _next(book)
 
 
 def stands(book: Book, part: str) -> bool:
@@ -88,25 +90,21 @@ def pass_time(book: Book, policy: AlertsPolicy, recorded_us: int, occurred_us: i
     if occurred_us > seen_us:
         seen_us = book.seen_us = occurred_us
     if book.next_us <= recorded_us or book.next_late_us <= seen_us:
-        due = [item for item in book.watches.items() if item[1].due_us <= (seen_us if item[1].late else recorded_us)]
-        for part, one in sorted(due, key=lambda item: (item[1].due_us, item[0])):
-            del book.watches[part]
+        for part, one in _due(book, recorded_us, seen_us):
             if book.lapse_us <= one.due_us:
                 _lapse(book, policy, one.due_us)
             cause = Cause(one.kind, one.cause, one.severity, one.text, part, one.since_us)
             _open(book, policy, cause, one.due_us, [one.position], historical=one.late)
-        _next(book)
     if book.lapse_us <= seen_us:
         _lapse(book, policy, seen_us)
 
 
 def at(book: Book, policy: AlertsPolicy, moment_us: int) -> Book:
     """The book as it stands at a moment not before its newest event; the one given stays as it is."""
-    if not book.alerts and not book.watches:
+    if moment_us < book.next_us and moment_us < book.next_late_us and moment_us < book.lapse_us:
         return book
-    then = replace(
-        book, watches=dict(book.watches), alerts={cause: replace(alert) for cause, alert in book.alerts.items()}, past=[*book.past]
-    )
+    alerts = {cause: replace(alert, parts=dict(alert.parts)) for cause, alert in book.alerts.items()}
+    then = replace(book, watches=dict(book.watches), alerts=alerts, rhythm=replace(book.rhythm))
     pass_time(then, policy, moment_us, moment_us)
     return then
 
@@ -144,9 +142,10 @@ def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: 
         return
     found.last_us = max(found.last_us, at_us)
     found.historical = found.historical and historical
-    found.severity = max(found.severity, cause.severity, key=GRAVITY.__getitem__)
+    if GRAVITY[cause.severity] > GRAVITY[found.severity]:
+        found.severity = cause.severity
     found.evidence = sorted({*found.evidence, *evidence})[-EVIDENCE_KEPT:]
-    found.parts = {**found.parts, part: Part(cause.severity, cause.text)}
+    found.parts[part] = Part(cause.severity, cause.text)
     if len(found.parts) > PARTS_KEPT:
         del found.parts[next(iter(found.parts))]
 
@@ -167,16 +166,15 @@ def _end(book: Book, policy: AlertsPolicy, alert: Alert, at_us: int, how: str) -
     book.past = sorted([*book.past, alert], key=lambda one: (one.closed_us or 0, one.id))[-policy.kept :]
 
 
-def _next(book: Book) -> None:
-    """Find the first of the watches anew."""
-    book.next_us = book.next_late_us = NEVER_US
-    for one in book.watches.values():
-        _expect(book, one)
-
-
-def _expect(book: Book, one: Watch) -> None:
-    """Note when a watch is due, where it is the first."""
-    if one.late:
-        book.next_late_us = min(one.due_us, book.next_late_us)
-    else:
-        book.next_us = min(one.due_us, book.next_us)
+def _due(book: Book, recorded_us: int, seen_us: int) -> list[tuple[str, Watch]]:
+    """Take out what is due by now, the first first, and note when the next is."""
+    own, due = book.rhythm, [item for item in book.watches.items() if item[1].due_us <= (seen_us if item[1].late else recorded_us)]
+    for part, _ in due:
+        del book.watches[part]
+    if own.due_us <= (seen_us if own.late else recorded_us):
+        due.append((SILENCE, own.silence()))
+        own.due_us = NEVER_US
+    left: list[Watch | Rhythm] = [*book.watches.values(), own]
+    book.next_us = min([one.due_us for one in left if not one.late], default=NEVER_US)
+    book.next_late_us = min([one.due_us for one in left if one.late], default=NEVER_US)
+    return sorted(due, key=lambda item: (item[1].due_us, item[0]))

@@ -17,17 +17,15 @@ at the last purchase, so nothing needs to be looked at until then. Only what com
 kept apart, and becomes usual when the sum is back at 0, so that who fades slowly is not taken for one who always was so.
 """
 
-from collections.abc import Callable
 from math import exp, inf, log
 
-from projections.alerts.alert import Book, Rhythm, Usual, on
-from projections.alerts.book import Cause, raise_, settle, stands, unwatch, watch
+from projections.alerts.alert import NEVER_US, SILENCE, Book, Rhythm, Usual, on
+from projections.alerts.book import Cause, expect, raise_, settle
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import AlertsPolicy, Policy, PurchasesPolicy
-from schemas.catalogue import SCALES, Closed, Contact, Data, Feedback, Purchase
+from schemas.catalogue import SCALES, Closed, Contact, Feedback, Purchase
 from schemas.touchpoint import Recorded
 
-CAUSE = "silence"
 AMOUNTS = 5.0  # purchases that the policy's spread of amounts is worth
 MOODS = 4.0  # answers that the peers' mood is worth
 GAPS_MIN = 2.0  # gaps between purchases before a silence is watched for, whatever else was heard
@@ -52,7 +50,7 @@ def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
             one.amounts = one.mean = one.squares = 0.0
     was, told = own.height, own.usual.gaps >= rule.rhythm_min
     if told:
-        own.height = 0.0 if _raised(book) else max(0.0, was + _rarer(own, gap, policy))
+        own.height = 0.0 if SILENCE in book.alerts else max(0.0, was + _rarer(own, gap, policy))
         if was == 0.0 < own.height and own.last_day is not None:
             own.since_us = own.last_day * DAY_US  # what was rare is the gap
         if amount is not None:
@@ -68,24 +66,35 @@ def bought(book: Book, event: Recorded, data: Purchase, policy: Policy) -> None:
     _judge(book, event, policy, told=told or was > 0.0)
 
 
-def heard(book: Book, event: Recorded, data: Data, policy: Policy) -> None:
-    """What they answer, or how they sound, in the mood of the rhythm."""
-    rule, own = policy.alerts, book.rhythm
-    mood = MOOD[type(data)](data)
-    if mood is None or own.last_day is None:  # of customers who bought alone
-        return
-    was = own.height
-    _hear(own, _sadder(own, mood, rule), MOOD_STEP, event, rule)
-    if was == own.height == 0.0:  # as nearly always
-        own.usual.moods, own.usual.mood = own.usual.moods + 1.0, own.usual.mood + mood
-        return
-    own.since.moods, own.since.mood = own.since.moods + 1.0, own.since.mood + mood
-    _judge(book, event, policy, told=True)
+def answered(book: Book, event: Recorded, data: Feedback, policy: Policy) -> None:
+    """What they answer when they are asked."""
+    low, high = SCALES[data.scale]
+    _feel(book, event, (data.value - low) / (high - low), policy)
+
+
+def sounded(book: Book, event: Recorded, data: Contact, policy: Policy) -> None:
+    """How they sound."""
+    if data.sentiment is not None:
+        _feel(book, event, (data.sentiment + 1.0) / 2.0, policy)
 
 
 def left(book: Book, event: Recorded, _: Closed, policy: Policy) -> None:
     """Who is gone is silent for a reason."""
-    settle(book, policy.alerts, CAUSE, event.occurred_us, "the relationship was closed")
+    book.rhythm.due_us = NEVER_US
+    settle(book, policy.alerts, SILENCE, event.occurred_us, "the relationship was closed")
+
+
+def _feel(book: Book, event: Recorded, mood: float, policy: Policy) -> None:
+    """The mood (0-1) of the rhythm."""
+    rule, own = policy.alerts, book.rhythm
+    if own.last_day is None:  # of customers who bought alone
+        return
+    was = own.height
+    _hear(own, _sadder(own, mood, rule), MOOD_STEP, event, rule)
+    felt = own.usual if was == own.height == 0.0 else own.since  # usual, as nearly always
+    felt.moods, felt.mood = felt.moods + 1.0, felt.mood + mood
+    if felt is own.since:
+        _judge(book, event, policy, told=True)
 
 
 def _judge(book: Book, event: Recorded, policy: Policy, *, told: bool) -> None:
@@ -94,43 +103,30 @@ def _judge(book: Book, event: Recorded, policy: Policy, *, told: bool) -> None:
     if own.height == 0.0 and own.since != NOTHING:
         _merge(own.usual, own.since)
         own.since = Usual()
+    own.due_us = NEVER_US  # until it is known anew
     if not told and own.usual.gaps < rule.rhythm_min:
         return
     if own.height >= rule.silence_limit:
         text = f"their mood is worse than usual since {on(own.since_us)}"
         if own.usual.gaps >= rule.rhythm_min:
-            text = f"they buy more rarely or less, or in a worse mood, than before, when they bought {_how_often(own)}"
-        unwatch(book, CAUSE)
-        raise_(book, rule, event, Cause("silence", CAUSE, "medium", text, since_us=own.since_us))
-    elif isinstance(event.data, Purchase) and own.height == 0.0:
-        settle(book, rule, CAUSE, event.occurred_us, "they buy again")
-    if own.last_day is not None and own.usual.gaps >= GAPS_MIN and not _raised(book):
-        _wait(book, event, own.last_day, policy)
+            text = f"they buy more rarely or less, or in a worse mood, than before, when they bought {own.how_often()}"
+        raise_(book, rule, event, Cause("silence", SILENCE, "medium", text, since_us=own.since_us))
+    elif SILENCE in book.alerts and own.height == 0.0 and isinstance(event.data, Purchase):
+        settle(book, rule, SILENCE, event.occurred_us, "they buy again")
+    if own.last_day is not None and own.usual.gaps >= GAPS_MIN and SILENCE not in book.alerts:
+        _wait(book, own, event, own.last_day, policy)
 
 
-def _wait(book: Book, event: Recorded, day: int, policy: Policy) -> None:
+def _wait(book: Book, own: Rhythm, event: Recorded, day: int, policy: Policy) -> None:
     """Watch for the day on which the silence is too long."""
-    rule, own = policy.alerts, book.rhythm
+    rule = policy.alerts
     asked = rule.silence_limit - own.height
     gaps, so_far = _known(own, policy.purchases)
     rarer, gone = exp(min(EXPONENT_MAX, asked / gaps)), exp(min(EXPONENT_MAX, (asked + rule.silence_gone) / gaps))
     slower = so_far * (rarer - 1.0) / (1.0 - rarer / rule.silence_slower) if rarer < rule.silence_slower else inf
     days = max(1.0, min(slower, so_far * (gone - 1.0), DAYS_MAX))
-    why = ", after rarer or smaller ones or in a worse mood" if own.height > 0.0 else ""
-    text = f"no purchase since {on(day * DAY_US)}{why}; they used to buy {_how_often(own)}"
-    due_us = max((day + 1) * DAY_US + int(days * DAY_US), event.occurred_us)
-    since_us = own.since_us if own.height > 0.0 else day * DAY_US
-    watch(book, rule, event, Cause("silence", CAUSE, "medium", text, since_us=since_us), due_us)
-
-
-def _raised(book: Book) -> bool:
-    """Whether the alert stands, and is not only watched for."""
-    return CAUSE not in book.watches and stands(book, CAUSE)
-
-
-def _how_often(own: Rhythm) -> str:
-    days = round(own.usual.days / own.usual.gaps)
-    return f"every {days} days" if days > 1 else "every day"
+    own.due_us, own.late = expect(book, rule, event, max((day + 1) * DAY_US + int(days * DAY_US), event.occurred_us))
+    own.position = event.position
 
 
 def _known(own: Rhythm, prior: PurchasesPolicy) -> tuple[float, float]:
@@ -187,15 +183,3 @@ def _merge(into: Usual, new: Usual) -> None:
         into.squares += new.squares + off * off * into.amounts * new.amounts / both
         into.mean += off * new.amounts / both
         into.amounts = both
-
-
-def _answered(data: Feedback) -> float:
-    low, high = SCALES[data.scale]
-    return (data.value - low) / (high - low)
-
-
-def _sounded(data: Contact) -> float | None:
-    return None if data.sentiment is None else (data.sentiment + 1.0) / 2.0
-
-
-MOOD: dict[type, Callable[..., float | None]] = {Feedback: _answered, Contact: _sounded}

@@ -55,23 +55,23 @@ def _promise(data: PromiseSettled, policy: Policy) -> Evidence | None:
 
 
 def _add(book: Book, event: Recorded, good: float, bad: float, policy: Policy) -> None:
-    rule = policy.alerts
-    stream = book.streams.get(STREAM)
-    if stream is None:
-        stream = book.streams[STREAM] = Stream()
-    if bad == 0.0 and stream.height == 0.0:  # the most usual: good things while nothing turns
-        book.good += good
-        return
+    rule, stream = policy.alerts, book.streams.get(STREAM)
+    was = 0.0 if stream is None else stream.height
     usual = (book.bad + PRIOR * rule.usual_bad) / (book.good + book.bad + PRIOR)
     usual = min(max(usual, rule.usual_bad / 2.0), 1.0 - 2.0 * rule.turned_by)
+    if was == 0.0 and bad <= usual * (good + bad):  # no worse than usual, as nearly always: the step is below 0 (ln x < x - 1)
+        book.good, book.bad = book.good + good, book.bad + bad
+        return
     worse = usual + rule.turned_by
-    was, step = stream.height, bad * log(worse / usual) + good * log((1.0 - worse) / (1.0 - usual))
+    step = bad * log(worse / usual) + good * log((1.0 - worse) / (1.0 - usual))
     if was + step <= 0.0:
         book.good, book.bad = book.good + good, book.bad + bad
-        if was > 0.0:
+        if stream is not None and was > 0.0:
             stream.height, stream.evidence = 0.0, []
             settle(book, rule, STREAM, event.occurred_us, "as good as before")
         return
+    if stream is None:
+        stream = book.streams[STREAM] = Stream()
     stream.height = min(was + min(step, rule.turned_limit / STEP_MAX), rule.height_max * rule.turned_limit)
     if was == 0.0:
         stream.since_us = event.occurred_us

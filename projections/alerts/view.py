@@ -69,7 +69,7 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=10,
+        version=11,
         policy=policy.digest,
         row=Row,
         state=Book,
@@ -101,8 +101,14 @@ HANDLERS: dict[type, Handler] = {
     c.Disrupted: terms.disrupted,
     c.Purchase: rhythm.bought,
     c.Closed: rhythm.left,
-    c.Feedback: rhythm.heard,
-    c.Contact: rhythm.heard,
+    c.Feedback: rhythm.answered,
+    c.Contact: rhythm.sounded,
+    c.Delivery: again.delivered,
+    c.Inspection: again.inspected,
+    c.Payment: again.paid,
+    c.RequestAnswered: again.answered,
+    c.Quote: again.quoted,
+    c.Information: again.informed,
     c.AlertAcknowledged: handling.acknowledged,
     c.AlertAssigned: handling.assigned,
     c.AlertSnoozed: handling.snoozed,
@@ -112,15 +118,7 @@ HANDLERS: dict[type, Handler] = {
     c.ReputationNoted: handling.reputation_noted,
     type(None): handling.unknown,
 }
-AGAIN: dict[type, again.Teller] = {
-    c.Delivery: again.goods,
-    c.Inspection: again.defects,
-    c.Payment: again.payment,
-    c.RequestAnswered: again.answer,
-    c.Quote: again.quote,
-    c.Information: again.information,
-}
-TYPES = frozenset({*HANDLERS, *AGAIN, c.Return, c.InvoiceDisputed, c.ContractBreached, c.Incident})
+TYPES = frozenset({*HANDLERS, c.Return, c.InvoiceDisputed, c.ContractBreached, c.Incident})
 OF_THE_LEDGER = frozenset({c.ReputationNoted})
 
 
@@ -135,7 +133,7 @@ def _handlers(sources: Mapping[type, tuple[Source, ...]]) -> dict[type, tuple[Ha
     """All that is made of touchpoints of each type. ``sources``: what turns quality, in this kind of relationship."""
     found: dict[type, tuple[Handler, ...]] = {}
     for type_ in TYPES:
-        first = HANDLERS.get(type_) or (partial(again.heard, AGAIN[type_]) if type_ in AGAIN else None)
+        first = HANDLERS.get(type_)
         then = partial(turning.heard, sources[type_]) if sources.get(type_) else None
         found[type_] = tuple(one for one in (first, then) if one is not None)
     return found

@@ -153,6 +153,13 @@ def test_a_mood_that_stays_bad_is_told_before_a_rhythm_is() -> None:
     assert told(words, kind="silence") == []  # who never bought does not buy less
 
 
+def test_a_purchase_ends_a_silence_that_was_watched_for_before_a_rhythm_is_known() -> None:
+    few = [bought(1010.0), bought(1005.0), bought(1000.0)]
+    words = [live(c.Contact("phone", "inbound", None, mood), days) for mood, days in ((-0.5, 999.0), (1.0, 998.0), (1.0, 997.0))]
+    assert told([*few, *words], kind="silence")
+    assert told([*few, *words, bought(990.0)], kind="silence") == []
+
+
 def test_a_silence_that_hardly_anything_is_known_of_is_watched_for_within_what_a_ledger_holds() -> None:
     policy = replaced(POLICY, {"alerts.silence_limit": 2000.0, "purchases.shape": 0.001})
     few = [bought(200.0), bought(170.0), bought(150.0), live(c.Contact("phone", "inbound", None, -0.8), 140.0)]
