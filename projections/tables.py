@@ -35,7 +35,7 @@ class Table:
         for column in chain.from_iterable(self.indexes):
             if column not in kinds:  # SQLite would take the name for a text
                 raise ValueError(f"projection {projection.name} has no column {column} to index")
-        self.projection = projection
+        self.projection, self.beside = projection, beside
         self.name = projection.name + (BESIDE if beside else "")
         self.public = tuple(kinds)
         self.key = self.public[0]

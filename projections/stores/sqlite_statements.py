@@ -1,18 +1,27 @@
 """Every SQLite statement about the rows of one table. Names of tables and columns come from our own code, values are always bound."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from projections.stores.interface import Page
+from projections.stores.interface import Cells, Page
 from projections.stores.ways import served, ways
 from projections.tables import Table, quoted
+
+
+class Update(NamedTuple):
+    """A statement that changes some columns of a row by its number, and what takes their cells from a whole row."""
+
+    sql: str
+    cells: Callable[[Cells], Cells]
 
 
 class Statements:
     """The statements about ``table``, written once."""
 
     def __init__(self, table: Table) -> None:
+        self._table = table
         name, key = quoted(table.name), quoted(table.key)
         stored = f"{key}, state, position, recorded_us, evaluated_us"
         self.upsert = _upsert(name, key, table.every)
@@ -24,6 +33,22 @@ class Statements:
         unpublished = f"SELECT {stored}, rowid FROM {name} WHERE rowid > ? AND evaluated_us < ?"  # noqa: S608
         self.unpublished = f"{unpublished} ORDER BY rowid LIMIT ?"
         self.unpublished_of = f"{unpublished} AND bucket({key}) IN ({{}}) ORDER BY rowid LIMIT ?"  # some buckets
+        self.indexed = sorted({table.public.index(column) for columns in table.indexes for column in columns})  # their places in a row
+        self.indexed_of = _cells_at(self.indexed)
+        watched = ", ".join(quoted(table.public[at]) for at in self.indexed)
+        self.load_indexed = f"SELECT {key}, rowid, {watched} FROM {name} WHERE {key} IN ({{}})"  # noqa: S608
+        self._updates: dict[tuple[bool, ...], Update] = {}
+
+    def update(self, same: tuple[bool, ...]) -> Update:
+        """How a row is changed of which these ``indexed`` columns stay: SQLite writes every index anew of which a column is named."""
+        if same not in self._updates:
+            self._updates[same] = self._update({at for at, stays in zip(self.indexed, same, strict=True) if stays})
+        return self._updates[same]
+
+    def _update(self, left: set[int]) -> Update:
+        places = [at for at, column in enumerate(self._table.every) if at not in left and column != self._table.key]
+        changes = ", ".join(f"{quoted(self._table.every[at])} = ?" for at in places)
+        return Update(f"UPDATE {quoted(self._table.name)} SET {changes} WHERE rowid = ?", _cells_at(places))  # noqa: S608
 
 
 def select(table: Table, page: Page) -> tuple[str, list[Any]]:
@@ -79,3 +104,8 @@ def _upsert(name: str, key: str, columns: Sequence[str]) -> str:
         f"INSERT INTO {name} ({', '.join(names)}) VALUES ({marks(len(names))}) "  # noqa: S608
         f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
     )
+
+
+def _cells_at(places: Sequence[int]) -> Callable[[Cells], Cells]:
+    """What takes the cells at these places from a row."""
+    return itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[at] for at in places)

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby
-from operator import itemgetter
+from operator import eq, itemgetter
 from typing import Any
 
 import msgspec
@@ -153,11 +153,7 @@ class SqliteWriter:
     # Rows
 
     def load(self, table: Table, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        sql = self._of(table).load_many
-        with self._told():
-            for start in range(0, len(keys), LOAD_ROWS):
-                some = keys[start : start + LOAD_ROWS]
-                yield from self.connection.execute(sql.format(marks(len(some))), some)
+        return self._load(self._of(table).load_many, keys)
 
     def load_one(self, table: Table, key: str) -> StoredState | None:
         with self._told():
@@ -165,7 +161,25 @@ class SqliteWriter:
         return StoredState(*found) if found else None
 
     def put(self, table: Table, rows: Sequence[Cells]) -> None:
-        self._put(self._of(table).upsert, rows)
+        """As in ``Writer``. Of a row that stands only those indexes are written of which a column changes: each is a page of its own."""
+        statements = self._of(table)
+        if table.beside or not statements.indexed:
+            self._put(statements.upsert, rows, rows)
+            return
+        standing = {key: indexed for key, *indexed in self._load(statements.load_indexed, [row[0] for row in rows])}
+        cells_of = statements.indexed_of
+        new: list[Cells] = []
+        changed: dict[tuple[bool, ...], list[tuple[int, Cells]]] = {}
+        for row in rows:
+            if (found := standing.get(row[0])) is None:
+                new.append(row)
+            else:
+                rowid, *before = found
+                changed.setdefault(tuple(map(eq, before, cells_of(row))), []).append((rowid, row))
+        self._put(statements.upsert, new, new)
+        for same, those in changed.items():
+            update = statements.update(same)
+            self._put(update.sql, [row for _, row in those], [(*update.cells(row), rowid) for rowid, row in those])
 
     def delete(self, table: Table, keys: Sequence[str]) -> None:
         with self._told():
@@ -245,10 +259,17 @@ class SqliteWriter:
         """The test for a column that holds the first bucket of a slice of ours."""
         return "1" if self._share is None else f"{column} IN ({', '.join(str(one.first) for one in self._share)})"
 
-    def _put(self, sql: str, rows: Sequence[Cells]) -> None:
+    def _load(self, sql: str, keys: Sequence[str]) -> Iterator[Cells]:
+        with self._told():
+            for start in range(0, len(keys), LOAD_ROWS):
+                some = keys[start : start + LOAD_ROWS]
+                yield from self.connection.execute(sql.format(marks(len(some))), some)
+
+    def _put(self, sql: str, rows: Sequence[Cells], bound: Sequence[Cells]) -> None:
+        """Write ``rows`` by a statement, to which these cells of each are ``bound``."""
         with self._told():
             try:
-                self.connection.executemany(sql, rows)
+                self.connection.executemany(sql, bound)
             except UNBINDABLE as error:
                 keys = [row[0] for row in rows if not self._binds(row)]
                 if not keys:

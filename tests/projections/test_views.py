@@ -18,6 +18,7 @@ from projections.projection import Projection
 from projections.rebuild import rebuild
 from projections.stores import postgres_statements, sqlite_statements
 from projections.stores.interface import Page
+from projections.stores.sqlite_writer import SqliteWriter
 from projections.tables import Table
 from projections.views import ViewRow, Views
 from schemas.errors import NotFoundError, SettingsError, StoreNewerError, StoreUnavailableError
@@ -224,6 +225,43 @@ def test_a_page_is_found_with_the_index(things: tuple[Views, Place], colors: lis
             set(colors)
         )  # those with a share, and those without
         assert "Sort" not in found.split("Append")[1]
+
+
+def test_indexes_say_what_the_rows_say_however_often_these_changed(place: Place) -> None:
+    log, views = Log(), Views.open(place)
+    log.add_many(40, relationships=23)
+    rebuild(log.ledger, views, [THINGS], names=["things"], clock=lambda: 0)
+    with closing(Keeper(log.ledger, views, [THINGS], clock=lambda: 0)) as keeper:
+        for count in (1, 2, 3, 29, 5, 61):
+            log.add_many(count, relationships=31)
+            keeper.catch_up()
+    for where, column in (({}, "number"), ({"color": "red"}, "share")):
+        rows = [one.row for one in views.select(THINGS, where=where)]
+        present = sorted((row for row in rows if getattr(row, column) is not None), key=lambda row: (getattr(row, column), row.thing))
+        found = [one.row for one in views.select(THINGS, where=where, order_by=column, limit=100)]
+        assert found == present + sorted((row for row in rows if getattr(row, column) is None), key=lambda row: row.thing)
+    views.close()
+    if isinstance(place, Path):
+        assert execute(place, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_row_is_written_into_no_index_whose_columns_stay(tmp_path: Path) -> None:
+    """For each is a page of its own among very many rows. PostgreSQL sees to that itself."""
+    with closing(filled(tmp_path / "views.db", 20)) as views, closing(views.writer()) as writer:
+        assert isinstance(writer, SqliteWriter)
+        table, statements = Table(THINGS), list[str]()
+        before = {one.row.number: one for one in views.select(THINGS, state=True)}
+        writer.connection.set_trace_callback(statements.append)
+        for number, changes in ((5, {"side": "them"}), (6, {"share": 0.125}), (8, {"color": None, "number": 80})):
+            told = before[number]
+            row = msgspec.structs.replace(told.row, **changes)
+            writer.put(table, [(*table.encode(row), told.evaluated_us, 0, told.position, table.encode_state(told.state))])
+            assert views.get(THINGS, row.thing) == msgspec.structs.replace(told, row=row)
+        written = [
+            {column for column in ("number", "color", "share") if f'"{column}" = ' in sql} for sql in statements if sql.startswith("UPDATE")
+        ]
+        assert written == [set(), {"share"}, {"number", "color"}]
+    assert execute(tmp_path / "views.db", "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_a_reader_goes_on_with_what_it_began(place: Place) -> None:
