@@ -117,7 +117,8 @@ class Folding:
         if changes.gone:
             writer.delete(self.table, changes.gone)
         try:
-            writer.put(self.table, changes.rows)
+            if changes.rows:
+                writer.put(self.table, changes.rows)
         except UnbindableError as error:
             for key in error.keys:
                 self.fail(relationship_of(key))
@@ -257,9 +258,11 @@ class Folding:
             return keys
 
     def _load(self, writer: Writer, keys: Sequence[str | None]) -> None:
-        missing = [key for key in set(keys) - self.states.keys() if key is not None]
-        for key, blob in writer.load(self.table, missing):
-            self.states[key] = self.table.decode_state(key, blob)
+        states = self.states
+        missing = [key for key in set(keys) if key not in states and key is not None]  # `-` would look at every state there is
+        if missing:
+            for key, blob in writer.load(self.table, missing):
+                states[key] = self.table.decode_state(key, blob)
 
     def _rows(self, tick_us: int) -> list[Cells]:
         """What to write of all that was changed. A row that cannot be published fails with its relationship, which is left out."""

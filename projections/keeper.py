@@ -183,16 +183,17 @@ class Keeper:
     def _writing(self) -> Iterator[None]:
         """One commit, if nobody else has written to the tables since this keeper last did."""
         with self.writer.transaction():
-            found = self.writer.progress(self._names)
-            if any(found.get(name) != at for name, at in self._known.items()):
-                raise _OvertakenError
+            if not self.writer.undisturbed():
+                found = self.writer.progress(self._names)
+                if any(found.get(name) != at for name, at in self._known.items()):
+                    raise _OvertakenError
             yield
 
-    def _record(self, folding: Folding, **changes: int) -> None:
-        """Write how far a table is now, in the commit under way."""
-        known = self._known[folding.table.name]
-        at = msgspec.structs.replace(known, updated_us=self._clock(), **changes)
-        self._known[folding.table.name] = self.writer.put_progress(at)
+    def _record(self, *foldings: Folding, **changes: int) -> None:
+        """Write how far tables are now, in the commit under way."""
+        now_us = self._clock()
+        reached = [msgspec.structs.replace(self._known[one.table.name], updated_us=now_us, **changes) for one in foldings]
+        self._known |= {at.name: at for at in self.writer.put_progress(reached)}
 
     def _relationships(self, upto: int) -> Iterator[list[Stored]]:
         """The log up to ``upto``, in lists of whole relationships."""
@@ -302,7 +303,7 @@ class Keeper:
                                 events = self._events(relationship, start, end)
                                 failure = folding.fold_singly(self.writer, events, self._tick_us)
                             self._park(folding, relationship, failure)
-                        self._record(folding, **reached)
+                    self._record(*self._foldings, **reached)
                 break
             except UnbindableError:
                 continue  # now it is known which rows they are

@@ -135,7 +135,7 @@ def _create(writer: Writer, tables: Sequence[Table], now_us: int) -> None:
         for table in tables:
             writer.create(table)
             made = table.projection
-            writer.put_progress(Progress(table.name, made.version, build, "rebuilding", updated_us=now_us, policy=made.policy))
+            writer.add_progress(Progress(table.name, made.version, build, "rebuilding", updated_us=now_us, policy=made.policy))
 
 
 def _targets(ledger: Ledger, writer: Writer, projections: Sequence[Projection]) -> list[Part]:

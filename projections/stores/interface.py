@@ -47,6 +47,10 @@ class Progress(msgspec.Struct, frozen=True):
         return self.version == projection.version and self.policy == projection.policy
 
 
+MOVED = ("updated_us", "position", "recorded_us", "tick_us", "swept_us")
+"""What a commit moves of ``Progress``."""
+
+
 class Parked(msgspec.Struct, frozen=True):
     """A relationship whose events wait, in order, because one of them failed in this projection: a row of ``parked``.
 
@@ -189,8 +193,14 @@ class Writer(Protocol):
     def parts(self, names: Collection[str]) -> list[Part]:
         """This writer's share by the position at which the live tables ``names`` stand, the lowest first; none where none of them is."""
 
-    def put_progress(self, at: Progress) -> Progress:
-        """Write how far a table is now, which counts as one more commit. Returns: the same as it is read from now on."""
+    def undisturbed(self) -> bool:
+        """Within a transaction: whether nobody has written to this store since this writer's last commit, as far as that is known."""
+
+    def add_progress(self, at: Progress) -> None:
+        """Write how far a table is that was just made."""
+
+    def put_progress(self, reached: Sequence[Progress]) -> list[Progress]:
+        """Write how far tables are now, which counts as one more commit to each. Returns: the same as they are read from now on."""
 
     def revoke(self) -> None:
         """End every lease, in the transaction under way: nobody who holds one commits anything more."""

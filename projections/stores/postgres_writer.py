@@ -7,6 +7,8 @@ first bucket, then, in one statement, all rows of ``progress`` that the transact
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ import psycopg
 from ledger.postgres_connections import Connection
 from projections.stores.interface import (
     DIFFERENCES_MAX,
+    MOVED,
     Cells,
     Comparison,
     Difference,
@@ -44,15 +47,16 @@ PROGRESS = """
         sum(commits)::bigint, max(policy)
     FROM mine GROUP BY name
 """
-PUT_PROGRESS = """
+ADD_PROGRESS = """
     INSERT INTO views.progress (name, version, build, status, updated_us, position, recorded_us, tick_us, swept_us, commits, policy, slice)
     SELECT %(name)s, %(version)s, %(build)s, %(status)s, %(updated_us)s, %(position)s, %(recorded_us)s, %(tick_us)s, %(swept_us)s, 1,
         %(policy)s, first
     FROM views.slices WHERE %(slices)s::int[] IS NULL OR first = ANY(%(slices)s) ORDER BY first
-    ON CONFLICT (name, slice) DO UPDATE SET
-        version = excluded.version, build = excluded.build, status = excluded.status, updated_us = excluded.updated_us,
-        position = excluded.position, recorded_us = excluded.recorded_us, tick_us = excluded.tick_us, swept_us = excluded.swept_us,
-        commits = progress.commits + 1, policy = excluded.policy
+"""
+PUT_PROGRESS = """
+    UPDATE views.progress SET commits = commits + 1, updated_us = %(updated_us)s, position = %(position)s, recorded_us = %(recorded_us)s,
+        tick_us = %(tick_us)s, swept_us = %(swept_us)s
+    WHERE name = ANY(%(names)s) AND (%(slices)s::int[] IS NULL OR slice = ANY(%(slices)s))
 """
 PARTS = """
     SELECT position, array_agg(first ORDER BY first), array_agg(beyond ORDER BY first) FROM (
@@ -84,6 +88,8 @@ PARK = """
         key = excluded.key, position = excluded.position, error = excluded.error, message = excluded.message,
         attempts = parked.attempts + 1
 """
+
+_moved = attrgetter(*MOVED)
 
 
 class PostgresWriter:
@@ -147,14 +153,27 @@ class PostgresWriter:
             rows = "INSERT INTO views.slices SELECT first, beyond, %s FROM unnest(%s::int[], %s::int[]) AS new (first, beyond)"
             self._connection.execute(rows, (epoch + 1, firsts, beyonds))
 
-    def put_progress(self, at: Progress) -> Progress:
+    def undisturbed(self) -> bool:
+        """Not known: ``progress`` must lock what it reads."""
+        return False
+
+    def add_progress(self, at: Progress) -> None:
         with self._told():
-            self._connection.execute(PUT_PROGRESS, msgspec.structs.asdict(at) | {"slices": self._slices})
+            self._connection.execute(ADD_PROGRESS, msgspec.structs.asdict(at) | {"slices": self._slices})
+
+    def put_progress(self, reached: Sequence[Progress]) -> list[Progress]:
+        put = []
+        with self._told():
+            for _, those in groupby(sorted(reached, key=_moved), key=_moved):  # nearly all move alike
+                some = list(those)
+                asked = msgspec.structs.asdict(some[0]) | {"names": [at.name for at in some], "slices": self._slices}
+                self._connection.execute(PUT_PROGRESS, asked)
+                put += some
             if self._slices is None:
                 ((slices,),) = self._connection.execute("SELECT count(*) FROM views.slices")
             else:
                 slices = len(self._slices)
-        return msgspec.structs.replace(at, commits=at.commits + slices)
+        return [msgspec.structs.replace(at, commits=at.commits + slices) for at in put]
 
     def waiting(self, projection: str) -> list[str]:
         with self._told():

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby
-from operator import eq, itemgetter
+from operator import attrgetter, eq, itemgetter
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ import sqlite_utils
 
 from projections.stores.interface import (
     DIFFERENCES_MAX,
+    MOVED,
     Cells,
     Comparison,
     Difference,
@@ -36,10 +37,11 @@ SUMMED = """
     sum(commits), max(policy)
 """
 """How far a table is in several slices: as far as the last one. In the order of ``Progress``."""
-MOVED = ("updated_us", "position", "recorded_us", "tick_us", "swept_us")
-MOVE_PROGRESS = f"UPDATE progress SET commits = commits + 1, {', '.join(f'{column} = ?' for column in MOVED)} WHERE name = ? AND {{}}"  # noqa: S608
+PUT_PROGRESS = f"""
+    UPDATE progress SET commits = commits + 1, {", ".join(f"{column} = ?" for column in MOVED)} WHERE name IN ({{}}) AND {{}}
+"""  # noqa: S608
 FIXED = ("name", "version", "build", "status", "policy", *MOVED)
-PUT_PROGRESS = f"INSERT INTO progress ({', '.join(FIXED)}, commits, slice) SELECT {marks(len(FIXED))}, 1, first FROM slices WHERE {{}}"  # noqa: S608
+ADD_PROGRESS = f"INSERT INTO progress ({', '.join(FIXED)}, commits, slice) SELECT {marks(len(FIXED))}, 1, first FROM slices WHERE {{}}"  # noqa: S608
 PARTS = """
     SELECT max(position), first, beyond FROM slices JOIN progress ON slice = first
     WHERE name IN ({}) AND {} GROUP BY first ORDER BY 1, first
@@ -60,6 +62,8 @@ PARK = """
 UNBINDABLE = (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
 """What SQLite raises for a value that no column can hold."""
 
+_moved = attrgetter(*MOVED)
+
 
 class SqliteWriter:
     """A connection that writes what is in ``share``; ``told`` turns SQLite's errors into ours."""
@@ -68,7 +72,9 @@ class SqliteWriter:
         self.connection = connection
         self._told, self._share = told, share
         self._buckets = None if len(buckets(share)) == BUCKETS else buckets(share)  # None: all, which need not be asked for
+        self._firsts = None if share is None else ", ".join(str(one.first) for one in share)
         self._statements: dict[Table, Statements] = {}
+        self._left: tuple[int, int] | None = None  # what changes with every commit, as the last one of ours left it
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -82,7 +88,9 @@ class SqliteWriter:
             try:
                 self._prove()
                 yield
+                left = self._now()
                 connection.execute("COMMIT")
+                self._left = left
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -113,12 +121,20 @@ class SqliteWriter:
         ]
         return [Part(found[0].position, self._share)] if len(found) == 1 else found
 
-    def put_progress(self, at: Progress) -> Progress:
-        moved = [getattr(at, column) for column in MOVED]
-        slices = self.connection.execute(MOVE_PROGRESS.format(self._in("slice")), [*moved, at.name]).rowcount
-        if not slices:  # the first of this table
-            slices = self.connection.execute(PUT_PROGRESS.format(self._in("first")), [getattr(at, column) for column in FIXED]).rowcount
-        return msgspec.structs.replace(at, commits=at.commits + slices)
+    def undisturbed(self) -> bool:
+        return self._left == self._now()
+
+    def add_progress(self, at: Progress) -> None:
+        self.connection.execute(ADD_PROGRESS.format(self._in("first")), [getattr(at, column) for column in FIXED])
+
+    def put_progress(self, reached: Sequence[Progress]) -> list[Progress]:
+        put = []
+        for moved, those in groupby(sorted(reached, key=_moved), key=_moved):  # nearly all move alike
+            some = list(those)
+            sql = PUT_PROGRESS.format(marks(len(some)), self._in("slice"))
+            rows = self.connection.execute(sql, [*moved, *[at.name for at in some]]).rowcount
+            put += [msgspec.structs.replace(at, commits=at.commits + rows // len(some)) for at in some]
+        return put
 
     def revoke(self) -> None:
         self.connection.execute("UPDATE slices SET epoch = epoch + 1, worker = NULL")
@@ -250,14 +266,19 @@ class SqliteWriter:
 
     def _prove(self) -> None:
         """Raises LeaseLostError where another worker has one of the slices, or had."""
-        if self._share is None or any(one.epoch is None for one in self._share):
+        if self._share is None or any(one.epoch is None for one in self._share) or self.undisturbed():
             return
         if not set(self._share) <= set(self.connection.execute(f"SELECT first, beyond, epoch FROM slices WHERE {self._in('first')}")):  # noqa: S608
             raise LeaseLostError("another worker has taken slices over that were ours: nothing was written; take part anew")
 
+    def _now(self) -> tuple[int, int]:
+        """What every change of the file changes: the first number if another connection made it, the second if this one did."""
+        ((others,),) = self.connection.execute("PRAGMA data_version")
+        return others, self.connection.total_changes
+
     def _in(self, column: str) -> str:
         """The test for a column that holds the first bucket of a slice of ours."""
-        return "1" if self._share is None else f"{column} IN ({', '.join(str(one.first) for one in self._share)})"
+        return "1" if self._firsts is None else f"{column} IN ({self._firsts})"
 
     def _load(self, sql: str, keys: Sequence[str]) -> Iterator[Cells]:
         with self._told():

@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from projections.projection import Projection
 from projections.rebuild import RebuildUnderWayError, rebuild
 from projections.sharing import reslice
 from projections.stores import leases as leases_module
+from projections.stores.interface import Writer
+from projections.stores.slices import EVERYTHING
 from projections.views import Views
 from schemas.errors import LeaseLostError, StoreBusyError, StoreUnavailableError
 from tests.projections.chains import House, chains, execute, from_nothing, table
@@ -32,7 +35,7 @@ def test_what_is_asked_inside_a_transaction_does_not_end_it(house: House) -> Non
         with writer.transaction():
             at = writer.progress(["chains"])["chains"]
             with writer.transaction():  # of a part that knows nothing of the whole
-                writer.put_progress(at)
+                writer.put_progress([at])
                 assert writer.progress(["chains"])["chains"].commits > at.commits
             raise UndoneError
 
@@ -78,11 +81,37 @@ def test_who_asks_waits_for_no_commit(house: House) -> None:
     house.log.add_many(20)
     house.catch_up()
     with house.views.try_lock() or house.views.join() as part, closing(house.views.writer(part.look())) as writer, writer.transaction():
-        writer.put_progress(writer.progress(["chains"])["chains"])
+        writer.put_progress([writer.progress(["chains"])["chains"]])
         with closing(Views.open(house.place)) as views:
             assert len(list(views.select(chains()))) == 10
             assert views.try_lock() is None
             assert [one.position for one in views.holdings()] == [20] * 8
+
+
+def test_a_writer_does_not_miss_what_was_written_since_its_last_commit(house: House) -> None:
+    house.log.add_many(20)
+    house.catch_up()
+    with closing(house.views.writer()) as one, closing(house.views.writer()) as other:
+
+        def commit(writer: Writer) -> None:
+            with writer.transaction():
+                writer.put_progress(list(writer.progress().values()))
+
+        def told() -> bool:
+            with one.transaction():
+                return one.undisturbed()
+
+        assert not told()  # it has seen nothing yet
+        commit(one)
+        knows = isinstance(house.place, Path)  # on PostgreSQL it must look each time, which locks what it will write
+        assert told() == told() == knows
+        for another in (other, one.within(EVERYTHING)):
+            commit(another)
+            assert not told()
+        with suppress(UndoneError), other.transaction():
+            other.put_progress(list(other.progress().values()))
+            raise UndoneError
+        assert told() == knows
 
 
 def insist(act: Callable[[], object]) -> None:
@@ -107,8 +136,7 @@ def work(house: House, kept: list[Projection], ended: Callable[[], bool]) -> Non
                     while not ended() and part.look() == share:
                         if not keeper.advance():
                             with keeper.writer.transaction():
-                                for at in keeper.writer.progress(NAMES).values():
-                                    keeper.writer.put_progress(at)
+                                keeper.writer.put_progress(list(keeper.writer.progress(NAMES).values()))
                 except LeaseLostError:
                     continue
                 except StoreBusyError:
