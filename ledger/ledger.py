@@ -8,7 +8,7 @@ what was said, the store and all that leaves it (``read_sealed``: leaves, the re
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +24,7 @@ from ledger.sealing import DataKey
 from ledger.sqlite import SQLiteLedgerRecorder
 from ledger.sums import TABLES
 from ledger.vault import KeptKey, Vault
-from schemas.errors import NotFoundError, SettingsError, StoreUnavailableError
+from schemas.errors import AlteredError, NotFoundError, SettingsError, StoreUnavailableError
 from schemas.identity import identity
 from schemas.touchpoint import LEDGER_SUBJECT, Stored, Touchpoint
 
@@ -190,14 +190,25 @@ class Ledger:
         return self.recorder.read(after, limit)
 
     def opened(self, events: list[Stored]) -> list[Stored]:
-        """Events with their sealed values in place, those whose key was destroyed marked as erased; ``events`` is used up."""
+        """Events with their sealed values in place, those whose key was destroyed marked as erased; ``events`` is used up.
+
+        One that somebody altered is ``UNREADABLE`` and hinders no other: ``recorded`` raises an AlteredError for it.
+        """
         sealed = [at for at, one in enumerate(events) if one.event.startswith(sealing.SEALED)]
         if sealed:
             apart = [sealing.apart(events[at].event) for at in sealed]
-            keys = self.vault.open_all(self.recorder.keys({number for parts in apart for number in sealing.asked(parts)}))
+            keys = self._keys({number for parts in apart for number in sealing.asked(parts)})
             for at, parts in zip(sealed, apart, strict=True):
                 events[at] = sealing.opened(events[at], parts, keys)
         return events
+
+    def _keys(self, numbers: Collection[int]) -> dict[int, DataKey]:
+        """Those keys, but for any that somebody altered."""
+        found = {}
+        for kept in self.recorder.keys(numbers):
+            with contextlib.suppress(AlteredError):
+                found[kept.number] = self.vault.open(kept)
+        return found
 
     def history(self, relationship: str, *, after_version: int = 0, limit: int | None = None) -> list[Stored]:
         """The events of one relationship behind ``after_version``, oldest first; empty when it is unknown."""
@@ -230,8 +241,8 @@ class Ledger:
     def dead_letters(self, *, after: int = 0, limit: int, waiting: bool | None = None) -> list[KeptLetter]:
         """Up to ``limit`` dead letters with a number over ``after``, in order; ``waiting``: only those not replayed, or replayed."""
         rows = self.recorder.dead_letters(after, limit, waiting)
-        keys = self.vault.open_all(self.recorder.keys({row.key_number for row in rows if row.key_number is not None and row.is_sealed}))
-        return [letters.from_row(row, keys) for row in rows]
+        keys = self._keys({row.key_number for row in rows if row.key_number is not None and row.is_sealed})
+        return [letters.opened(row, keys) for row in rows]
 
     def dead_letters_sealed(self, *, after: int = 0, limit: int, waiting: bool | None = None) -> list[KeptLetter]:
         """As ``dead_letters``, each as it stands in the store: what can be told of it without any key."""

@@ -16,6 +16,7 @@ from ledger.interface import DeadLetter, KeptLetter
 from ledger.sealing import DataKey
 from ledger.vault import Sealer
 from schemas.catalogue.values import SUBJECT_PATTERN
+from schemas.errors import AlteredError
 from schemas.touchpoint import LEDGER_SUBJECT
 
 MARK_BYTES = 16
@@ -89,7 +90,7 @@ def from_row(row: Row, keys: Mapping[int, DataKey] = _NONE) -> KeptLetter:
     """A kept letter, opened where ``keys`` has its key; else as it stands.
 
     Raises:
-        ValueError: it is not what was sealed there.
+        AlteredError: it is not what was sealed there.
     """
     columns = (row.origin, row.partition, row.offset, row.timestamp_ms, row.key, _decode_headers(row.headers), row.body, row.source, row.id)
     letter = DeadLetter(row.code, row.reason, *columns)
@@ -101,6 +102,18 @@ def from_row(row: Row, keys: Mapping[int, DataKey] = _NONE) -> KeptLetter:
             said = _decode_said(key.decrypt(row.body, _bound(letter, row.recorded_us)))
             letter = msgspec.structs.replace(letter, **msgspec.structs.asdict(said))
     return KeptLetter(row.number, row.recorded_us, letter, row.replayed_us, row.replayed_position)
+
+
+def opened(row: Row, keys: Mapping[int, DataKey]) -> KeptLetter:
+    """As ``from_row``; of one that somebody altered, where it came from and that it cannot be opened."""
+    try:
+        if row.is_sealed and row.key_number not in keys:
+            raise AlteredError(f"key {row.key_number} is not what was kept there")
+        return from_row(row, keys)
+    except (ValueError, msgspec.MsgspecError):
+        kept = from_row(row)
+        letter = _without(kept.letter, "it was altered in the store and cannot be opened: run rledger verify", None)
+        return msgspec.structs.replace(kept, letter=letter)
 
 
 def is_marked(row: Row, keys: Mapping[int, DataKey]) -> bool:

@@ -20,9 +20,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from schemas import personal
-from schemas.errors import RefusedError
+from schemas.errors import AlteredError, RefusedError
 from schemas.personal import Mark
-from schemas.touchpoint import Stored, Touchpoint
+from schemas.touchpoint import UNREADABLE, Stored, Touchpoint
 
 SEALED = b'{"sealed":'  # no event begins so that is not sealed: such a touchpoint is refused
 KEY_BYTES = 32
@@ -82,7 +82,7 @@ class DataKey:
         """The value, as JSON; None: it is erased.
 
         Raises:
-            ValueError: it is not what was sealed there.
+            AlteredError: it is not what was sealed there.
         """
         return None if self._secret is None or not payload else self.decrypt(binascii.a2b_base64(payload), bound)
 
@@ -90,14 +90,14 @@ class DataKey:
         """What ``encrypt`` was given. The key is there.
 
         Raises:
-            ValueError: it is not what was sealed there.
+            AlteredError: it is not what was sealed there.
         """
         if self._secret is None:
             raise ValueError(f"key {self.number} was destroyed")
         try:
             return AESGCM(self._secret).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound)
         except InvalidTag as error:
-            raise ValueError("a sealed value is not what was sealed there: run rledger verify") from error
+            raise AlteredError("a sealed value is not what was sealed there: run rledger verify") from error
 
 
 def new_key() -> bytes:
@@ -148,8 +148,8 @@ def apart(event: bytes) -> list[bytes]:
 
 
 def asked(parts: list[bytes]) -> Iterator[int]:
-    """The keys that an event asks for, from its parts."""
-    return (int(part[: part.index(b":")]) for part in parts[1:])
+    """The keys that an event asks for, from its parts; 0, which no key has, where somebody altered that."""
+    return (int(number) if (number := part.partition(b":")[0]).isdigit() else 0 for part in parts[1:])
 
 
 def numbers(event: bytes) -> set[int]:
@@ -158,17 +158,23 @@ def numbers(event: bytes) -> set[int]:
 
 
 def opened(stored: Stored, parts: list[bytes], keys: Mapping[int, DataKey]) -> Stored:
-    """A sealed event with its values in place, or the mark of what is erased. ``parts``: as ``apart`` cut it; ``keys``: all ``asked``.
+    """A sealed event with its values in place, or the mark of what is erased; ``UNREADABLE`` where it is not what was sealed.
 
-    Raises:
-        ValueError: it is not what was sealed.
+    ``parts``: as ``apart`` cut it; ``keys``: those ``asked``, but for any that is not what was kept.
     """
-    event = _put_together(stored.event, parts, keys)
+    try:
+        event = _put_together(stored.event, parts, keys)
+    except (ValueError, LookupError, msgspec.MsgspecError):
+        event = UNREADABLE
     return Stored(stored.position, stored.relationship, stored.version, stored.type, stored.recorded_us, event)
 
 
 def open_event(event: bytes, keys: Mapping[int, DataKey]) -> bytes:
-    """As ``opened``, of the event's bytes."""
+    """As ``opened``, of the event's bytes.
+
+    Raises:
+        AlteredError: it is not what was sealed.
+    """
     return _put_together(event, apart(event), keys)
 
 
@@ -176,7 +182,7 @@ def _put_together(event: bytes, parts: list[bytes], keys: Mapping[int, DataKey])
     head, *values = parts
     count, _, front = head[len(SEALED) :].partition(b",")
     if int(count) != len(values):
-        raise ValueError(f"{len(values)} values are sealed in an event that says {count.decode()}: run rledger verify")
+        raise AlteredError(f"{len(values)} values are sealed in an event that says {count.decode()}: run rledger verify")
     named = _decode_named(event)
     names = f"{named.subject}\0{named.source}\0{named.id}\0".encode()
     pieces = [b"{", front]

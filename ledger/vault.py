@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger import sealing
 from ledger.sealing import KEY_BYTES, NONCE_BYTES, DataKey
-from schemas.errors import SettingsError, StoreUnavailableError
+from schemas.errors import AlteredError, SettingsError, StoreUnavailableError
 from schemas.personal import Mark
 from schemas.touchpoint import LEDGER_SUBJECT, Touchpoint
 
@@ -63,14 +63,14 @@ class MasterKey:
         """The key.
 
         Raises:
-            ValueError: it is not what was wrapped: the store was changed from outside.
+            AlteredError: it is not what was wrapped: the store was changed from outside.
         """
         if kept.wrapped is None:
             raise ValueError(f"key {kept.number} was destroyed")
         try:
             return self._aead.decrypt(kept.wrapped[:NONCE_BYTES], kept.wrapped[NONCE_BYTES:], _bound(kept.number, kept.relationship))
         except InvalidTag as error:
-            raise ValueError(f"key {kept.number} is not what was kept there: the store was changed from outside") from error
+            raise AlteredError(f"key {kept.number} is not what was kept there: the store was changed from outside") from error
 
 
 class Vault:

@@ -18,7 +18,7 @@ import msgspec
 from projections.corrections import NONE, Corrections
 from projections.stores.interface import Cells, StoredState, UnbindableError, Writer
 from projections.tables import Table, relationship_of
-from schemas.errors import LedgerError
+from schemas.errors import AlteredError, LedgerError
 from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored
 
@@ -162,9 +162,9 @@ class Folding:
                 else:
                     position, recorded_us = max((event.position, event.recorded_us), corrections.upto)
                     writer.put(self.table, [self._row(state, recorded_us, position, tick_us)])
-            except LedgerError:
-                raise  # no fault of the event: the store is full, locked or damaged
-            except Exception as error:  # noqa: BLE001  # as in fold
+            except Exception as error:  # as in fold
+                if _is_the_stores(error):
+                    raise
                 return Failure(stored.position, key, error)
         return None
 
@@ -180,9 +180,9 @@ class Folding:
         try:
             for row in self._refolded(corrections.counting(map(recorded, history)), corrections, tick_us):
                 writer.put(self.table, [row])  # alone, so that one that no column can hold leaves the transaction as it is
-        except LedgerError:
-            raise
-        except Exception:  # noqa: BLE001  # as in fold
+        except Exception as error:  # as in fold
+            if _is_the_stores(error):
+                raise
             writer.delete_relationship(self.table, relationship)  # some may have been written
             return self.fold_singly(writer, history, tick_us, corrections)
         return None
@@ -281,9 +281,9 @@ class Folding:
         """The row as it is published now, or what hinders it."""
         try:
             return self._row(self.table.decode_state(stored.key, stored.state), stored.recorded_us, stored.position, tick_us)
-        except LedgerError:
-            raise  # as in fold_singly
-        except Exception as error:  # noqa: BLE001  # as in fold
+        except Exception as error:  # as in fold
+            if _is_the_stores(error):
+                raise
             return error
 
     def _row(self, state: Any, recorded_us: int, position: int, tick_us: int) -> Cells:  # noqa: ANN401
@@ -297,3 +297,8 @@ def _readable(history: Sequence[Stored]) -> Iterator[Recorded]:
     for stored in history:
         with suppress(ValueError):
             yield recorded(stored)
+
+
+def _is_the_stores(error: Exception) -> bool:
+    """Whether it is no fault of an event, but the views' store is full, locked or damaged."""
+    return isinstance(error, LedgerError) and not isinstance(error, AlteredError)

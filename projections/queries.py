@@ -31,7 +31,7 @@ from projections.views import Views
 from schemas.catalogue import RESERVED_PREFIX
 from schemas.errors import NotFoundError, SettingsError
 from schemas.records import recorded
-from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored, iso
+from schemas.touchpoint import LEDGER_SUBJECT, UNREADABLE, Recorded, Stored, iso
 
 SORTS = ("quality", "trend", "value", "name", "segment", "standing", "evidence", "events", "first_at", "last_at", *LEVEL_COLUMNS)
 """Columns ``list`` can sort by."""
@@ -338,6 +338,8 @@ def _line(stored: Stored, corrected: Corrected | None = None, corrects: int | No
 
 def _one_line(stored: Stored) -> msgspec.Raw:
     """The event's bytes, written anew only where a line break between its tokens would break a line of JSON lines."""
+    if stored.event == UNREADABLE:
+        recorded(stored)  # tells what is wrong
     if b"\n" in stored.event or b"\r" in stored.event:
         return msgspec.Raw(msgspec.json.format(stored.event, indent=-1))
     return msgspec.Raw(stored.event)

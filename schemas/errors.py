@@ -128,6 +128,12 @@ class ImmutableError(LedgerError):
     code = "immutable"
 
 
+class AlteredError(LedgerError, ValueError):
+    """What stands in the store is not what was written there. ``rledger verify`` finds all of it; restore a backup from before."""
+
+    code = "altered"
+
+
 class NotFoundError(LedgerError):
     """No such relationship, dead letter or file. Check the name; ``rledger list`` shows the relationships."""
 

@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from schemas.catalogue import CATALOGUE
-from schemas.touchpoint import Recorded, Stored, microseconds
+from schemas.errors import AlteredError
+from schemas.touchpoint import UNREADABLE, Recorded, Stored, microseconds
 from schemas.upcasts import DATA_DECODERS, UPCASTS
 
 D = TypeVar("D")
@@ -41,7 +42,7 @@ def recorded(stored: Stored) -> Recorded:
     """Decode a stored event. ``data`` is None for a type this version does not know.
 
     Raises:
-        ValueError: the bytes are not what was accepted: the store was changed from outside. ``rledger verify`` finds every such event.
+        AlteredError: the bytes are not what was accepted, or were sealed and cannot be opened.
     """
     event: Any
     data = None
@@ -56,7 +57,8 @@ def recorded(stored: Stored) -> Recorded:
         else:
             event = _decode_envelope(stored.event)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"the event at position {stored.position} is not what was accepted ({error}): run rledger verify") from error
+        why = "what was sealed in it cannot be opened" if stored.event == UNREADABLE else error
+        raise AlteredError(f"the event at position {stored.position} is not what was accepted ({why}): run rledger verify") from error
     return Recorded(
         stored.position,
         stored.relationship,

@@ -31,6 +31,10 @@ class Touchpoint(msgspec.Struct, frozen=True, gc=False):
     event: bytes
 
 
+UNREADABLE = b""
+"""In place of the bytes of an event that somebody altered so that what is sealed in it cannot be opened: no event is empty."""
+
+
 class Stored(msgspec.Struct, frozen=True, gc=False):
     """One row of the log, as written. ``position`` counts from 1 over the log, ``version`` from 1 over its relationship."""
 

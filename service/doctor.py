@@ -20,10 +20,10 @@ from projections.policies import Policies
 from projections.rebuild import stale
 from projections.registry import projections
 from projections.scoring.policy_file import PolicyError
-from projections.stores.interface import Holding
+from projections.stores.interface import Holding, Parked
 from projections.stores.leases import is_kept
 from projections.views import Views
-from schemas.errors import LedgerError
+from schemas.errors import AlteredError, LedgerError
 from schemas.touchpoint import iso
 from service import masters
 from service.intake import source_settings
@@ -156,11 +156,20 @@ def _views(settings: Settings, ledger: Ledger, policies: Policies) -> Iterator[C
             else:
                 yield Check(f"view {one.name}", "ok", found)
         if parked := views.parked():
-            first = parked[0]
-            found = f"{len(parked)} relationships wait, first {first.relationship} at position {first.position:,}: {first.error}"
-            yield Check("parked", "wrong", found, "upgrade if a newer version knows the event, then `rledger project --retry-parked`")
+            yield _parked(parked)
         yield _slices(holdings, ledger.head().position)
         yield Check("worker", "ok", "runs" if works else "does not run; questions bring the views up to date themselves")
+
+
+def _parked(parked: Sequence[Parked]) -> Check:
+    """Whose events wait in a view, and what the first of them says."""
+    first = min(parked, key=lambda one: one.position)
+    count = len({one.relationship for one in parked})
+    waiting = "1 relationship waits" if count == 1 else f"{count} relationships wait, first"
+    found = f"{waiting} {first.relationship} from position {first.position:,} on, in the view {first.projection}: {first.message}"
+    if first.error == AlteredError.__name__:
+        return Check("parked", "wrong", found, "`rledger verify` names what was altered; restore a backup from before (docs/backup.md)")
+    return Check("parked", "wrong", found, "upgrade if a newer version knows the event, then `rledger project --retry-parked`")
 
 
 def _slices(holdings: Sequence[Holding], head: int) -> Check:

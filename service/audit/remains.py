@@ -40,8 +40,9 @@ def letters_and_offsets(ledger: Ledger) -> Iterator[Wrong]:
 def _letter(kept: KeptLetter, head: int) -> Iterator[Wrong]:
     if kept.letter.code not in REFUSAL_CODES:
         yield Wrong(None, f"dead letter {kept.number} was refused as {kept.letter.code!r}, which is no reason", "it was altered")
-    if (kept.replayed_us is None) != (kept.replayed_position is None) or not 0 < (kept.replayed_position or 1) <= head:
-        what = f"dead letter {kept.number} is replayed as {kept.replayed_position}, where no event is"
+    position = kept.replayed_position
+    if (kept.replayed_us is None) != (position is None) or (position is not None and not 0 < position <= head):
+        what = f"dead letter {kept.number} is replayed as {position}, where no event is"
         yield Wrong(None, what, "it was altered, or events were removed")
 
 

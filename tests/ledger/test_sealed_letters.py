@@ -214,6 +214,10 @@ def test_an_altered_letter_is_named(ledger: Ledger, url: str) -> None:
     altered(url, "UPDATE dead_letters SET body = (SELECT body FROM dead_letters WHERE number = 1) WHERE number = 2")
     altered(url, 'UPDATE dead_letters SET "offset" = 9 WHERE number = 3')
     assert ledger.unmarked_letters() == [2, 3]
+    whole, *bad = ledger.dead_letters(limit=9)
+    assert whole.letter.body == letter(1).body
+    assert [(one.letter.code, one.letter.body) for one in bad] == [(letter(1).code, None)] * 2
+    assert all("rledger verify" in one.letter.reason for one in bad)
     assert ledger.altered() == ["dead letters"]
 
 

@@ -1,11 +1,12 @@
 """Promise 6: what is personal stands in the store as ciphertext; with its key it goes, for ever, and the proofs still hold."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -14,17 +15,18 @@ from ledger.interface import Appended, DeadLetter, Refused
 from ledger.ledger import Ledger
 from ledger.proof.leaf import encode_leaf
 from ledger.proof.merkle import Frontier, leaf_hash
-from ledger.vault import KeyUnavailableError, MasterKey, Vault
+from ledger.vault import KeptKey, KeyUnavailableError, MasterKey, Vault
 from schemas import cloudevents
 from schemas.catalogue import CATALOGUE, Assessment
-from schemas.errors import ChangedError, SettingsError
+from schemas.errors import AlteredError, ChangedError, SettingsError
 from schemas.identity import content_digest
 from schemas.personal import FIELDS
 from schemas.records import recorded
 from schemas.touchpoint import Touchpoint
 from tests.ledger.events import NOON_US, Clock, erasure, everything, letter, personal, positions, touchpoint, vault
 
-ADA = "customer/ada"
+ADA, BOB = "customer/ada", "customer/bob"
+TOKEN = b"enc:v1:"
 Open = Callable[..., Ledger]
 
 
@@ -230,6 +232,44 @@ def test_ciphertext_opens_only_where_it_was_sealed(ledger: Ledger) -> None:
         with pytest.raises(ValueError, match="rledger verify"):
             sealing.open_event(altered, keys)
     assert b"Ada Lovelace" in sealing.open_event(one.event, keys)
+
+
+ALTERED = {
+    "the ciphertext": lambda event: event.replace(TOKEN + b"2:", TOKEN + b"2:AAAA", 1),
+    "the number of the key": lambda event: event.replace(TOKEN + b"2:", TOKEN + b"9:", 1),
+    "no number": lambda event: event.replace(TOKEN + b"2:", TOKEN + b"one:", 1),
+    "the number of values": lambda event: event.replace(b'{"sealed":2', b'{"sealed":3', 1),
+    "the end": lambda event: event[: event.rindex(TOKEN) + len(TOKEN)],
+}
+
+
+@pytest.mark.parametrize("alter", ALTERED.values(), ids=ALTERED.keys())
+def test_a_sealed_event_that_was_altered_is_told_and_hinders_no_other(ledger: Ledger, alter: Callable[[bytes], bytes]) -> None:
+    ledger.append([personal(1), personal(2, BOB)])
+    one, two = ledger.read_sealed(after=0, limit=2)
+    altered = alter(one.event)
+    assert altered != one.event
+    bad, good = ledger.opened([msgspec.structs.replace(one, event=altered), two])
+    with pytest.raises(AlteredError, match=r"position 1 .* rledger verify"):
+        recorded(bad)
+    assert good == ledger.history(BOB)[0]
+
+
+def test_a_key_that_was_altered_hinders_no_other_relationship(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.append([personal(1), personal(2, BOB)])
+    kept = ledger.key_of(ADA)
+    assert kept is not None
+    keys = ledger.recorder.keys
+
+    def swapped(numbers: Collection[int]) -> list[KeptKey]:
+        return [msgspec.structs.replace(one, relationship=BOB) if one.number == kept.number else one for one in keys(numbers)]
+
+    monkeypatch.setattr(ledger.recorder, "keys", swapped)
+    ledger.vault.forget()
+    bad, good = ledger.read(after=0, limit=2)
+    with pytest.raises(AlteredError):
+        recorded(bad)
+    assert recorded(good).relationship == BOB
 
 
 def test_without_the_master_key_nothing_personal_is_written_or_read_and_all_else_works(ledger: Ledger, open_ledger: Open) -> None:

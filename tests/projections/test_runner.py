@@ -284,7 +284,7 @@ def test_an_event_that_cannot_be_read_parks_its_relationship(house: House) -> No
     house.log.add("customer/c3", "damaged", event=b'{"id": ')
     house.log.add_many(20)
     house.catch_up()
-    assert parked(house.place) == [("customer/c3", "ValueError", 21)]
+    assert parked(house.place) == [("customer/c3", "AlteredError", 21)]
     assert house.views.parked()[0].key is None
     whole = [one for one in house.log.events if one.relationship != "customer/c3" or one.position < 21]
     assert {one.state.chain: (one.state, one.position) for one in house.views.select(chains(), state=True)} == naive(whole, chains())

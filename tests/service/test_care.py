@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from schemas.catalogue import CATALOGUE
@@ -70,6 +71,25 @@ def test_parked_relationships_can_be_tried_again(rledger: Rledger) -> None:
     rledger("append", "-", stdin=purchase(1))
     rledger("project", "--once")
     assert rledger("project", "--retry-parked").stdout == "relationships that flow again: 0; that still wait: 0\n"
+
+
+def test_an_altered_event_makes_its_relationship_wait_and_no_other(rledger: Rledger) -> None:
+    envelope = {"specversion": "1.0", "source": "crm", "type": "relationship.opened.v1", "time": "2026-01-01T00:00:00Z"}
+    names = ("ada", "bob")
+    opened = [envelope | {"id": name, "subject": f"customer/{name}", "data": {"name": name}} for name in names]
+    rledger("append", "-", stdin="".join(json.dumps(one) + "\n" for one in opened))
+    with closing(sqlite3.connect(Path(rledger.environ["RLEDGER_DATA"], "ledger.db"), isolation_level=None)) as store:
+        ((guard,),) = store.execute("SELECT sql FROM sqlite_schema WHERE name = 'stored_events_no_update'")
+        store.execute("DROP TRIGGER stored_events_no_update")
+        altered = "CAST(replace(CAST(state AS TEXT), 'enc:v1:2:', 'enc:v1:2:AAAA') AS BLOB)"
+        store.execute(f"UPDATE stored_events SET state = {altered} WHERE originator_id = 'customer/ada'")
+        store.execute(guard)
+    rledger("project", "--once")
+    assert [one["name"] for one in rledger.json("list")] == ["bob"]
+    assert "not what was accepted" in rledger.process("history", "customer/ada").stderr
+    done = rledger.process("doctor")
+    assert "1 relationship waits customer/ada" in " ".join(done.stdout.split())
+    assert "rledger verify" in done.stdout
 
 
 def test_a_rebuild_compares_with_what_was_there(rledger: Rledger) -> None:

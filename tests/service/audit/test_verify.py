@@ -190,6 +190,13 @@ def insert(store: SQLite | PostgreSQL, position: int) -> None:
     store.execute(f"INSERT INTO stored_events ({names}) VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
 
 
+def test_a_ledger_with_dead_letters_alone_is_whole(tmp_path: Path) -> None:
+    found = settings.read(bare(tmp_path / "data"))
+    with open_ledger(found) as ledger:
+        ledger.append([], dead_letters=[DeadLetter("not_json", "no JSON", "t", 0, 0, body=b"{")])
+    assert report(found).ok
+
+
 def test_any_change_of_head_checkpoints_letters_and_offsets_is_found(store: SQLite | PostgreSQL) -> None:
     chance = random.Random(10)
     head = {"position": SIZE + 1, "recorded_us": 7, "origin": "another", "frontier": b"\x00" * 8, "root": b"\x00" * 32}
