@@ -1,8 +1,8 @@
 """How fast touchpoints get from Kafka into the ledger (``ingest``), and into all views besides (``live``).
 
-Beside the raw limit on the same topic: poll, decode, write, commit. Time runs from the poll that brought the first record until the last
-one is durable, for ``live`` until every view has it. Intake is a process, and so is each of as many workers as ``rledger up`` starts, which
-share the views and are there before the first record.
+Beside the raw limit on the same topic, of one process: poll, decode, write, commit. Time runs from the poll that brought the first record
+until the last one is durable, for ``live`` until every view has it. Consumers are processes, as many as ``rledger consume`` runs, for
+``live`` as ``rledger up`` does; so is each of as many workers as that starts. They share partitions and views before the first record.
 
     python -m benchmarks.ingest [--events 200000] [--kafka HOST:PORT] [--store URL] [--no-views]
 """
@@ -13,7 +13,7 @@ import json
 from benchmarks import parts, raw
 from benchmarks.measure import Figures, Work, figures, per_100k
 from benchmarks.place import Place, broker, place, server
-from service.supervisor import workers_here
+from service.supervisor import consumers_here, workers_here
 
 EVENTS = 200_000
 
@@ -32,23 +32,27 @@ def _measured(here: Place, events: int, *, views: bool) -> Figures:
     with here.topic() as topic:
         Work(parts.publish, here.kafka, topic, events).result()
         (raw_started, raw_commits, _), raw_usage = Work(raw.from_kafka, here, topic, events).result()
-        count = workers_here() if views else 0
-        workers = [Work(parts.share, here, events, count) for _ in range(count)]
-        for worker in workers:
-            worker.wait()
-        (started, ended), usage = Work(parts.consume, here, topic, events).result()
-        shares = [worker.result() for worker in workers]
-        usages, more = [usage, *(used for _, used in shares)], {}
+        workers = [Work(parts.share, here, events, workers_here()) for _ in range(workers_here() if views else 0)]
+        count = 1 if views else consumers_here()
+        consumers = [Work(parts.consume, here, topic, events, consumers=count) for _ in range(count)]
+        for one in (*workers, *consumers):
+            one.wait()
+        for one in consumers:
+            one.go()
+        taken, shares = [consumer.result() for consumer in consumers], [worker.result() for worker in workers]
+        started, ended = min(began for (began, _), _ in taken if began), max(moment for (_, moment), _ in taken)
+        intake, viewing = [used for _, used in taken], [used for _, used in shares]
+        more: dict[str, object] = {"consumers": count}
         if views:
             ended = max(ended, *(moment for moment, _ in shares))
-            more = {
-                "workers": count,
-                "intake_cpu_s_per_100k": per_100k(usage.cpu_s, events),
-                "views_cpu_s_per_100k": per_100k(sum(used.cpu_s for _, used in shares), events),
+            more |= {
+                "workers": len(workers),
+                "intake_cpu_s_per_100k": per_100k(sum(used.cpu_s for used in intake), events),
+                "views_cpu_s_per_100k": per_100k(sum(used.cpu_s for used in viewing), events),
             }
         raw_s = raw_commits[-1][0] - raw_started
         more["raw_cpu_s_per_100k"] = per_100k(raw_usage.cpu_s, events)
-        return figures(events, ended - started, events / raw_s, usages, **more)
+        return figures(events, ended - started, events / raw_s, [*intake, *viewing], **more)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ Figures = dict[str, Any]
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _started: list[Event] = []  # of this process, where it is a Work's
+_go: list[Event] = []  # likewise
 _before_s: list[float] = []  # CPU time it had taken when its work began
 PER = 100_000  # events that ``cpu_s_per_100k`` is for
 
@@ -32,6 +33,11 @@ def under_way() -> None:
         if not started.is_set():
             _before_s.append(time.process_time())
             started.set()
+
+
+def told_to_go() -> bool:
+    """Whether whoever started this process has told it to ``go``; true where it was started by nobody."""
+    return all(go.is_set() for go in _go)
 
 
 class Usage(msgspec.Struct):
@@ -47,8 +53,8 @@ class Work:
     def __init__(self, run: Callable[..., Any], *arguments: object, **named: object) -> None:
         context = multiprocessing.get_context("spawn")
         self._answers, theirs = context.Pipe(duplex=False)
-        self._under_way = context.Event()
-        self._process = context.Process(target=_work, args=(theirs, self._under_way, partial(run, *arguments, **named)))
+        self._under_way, self._go = context.Event(), context.Event()
+        self._process = context.Process(target=_work, args=(theirs, self._under_way, self._go, partial(run, *arguments, **named)))
         self._process.start()
         theirs.close()
 
@@ -56,6 +62,10 @@ class Work:
         """Return once the work says that it is ``under_way``, or has ended."""
         while self._process.is_alive() and not self._under_way.wait(0.1):
             pass
+
+    def go(self) -> None:
+        """Tell the work, where it asks whether it is ``told_to_go``."""
+        self._go.set()
 
     @property
     def rss_mb(self) -> float:
@@ -77,8 +87,9 @@ class Work:
         return result, usage
 
 
-def _work(answers: Connection, started: Event, run: Callable[[], Any]) -> None:
+def _work(answers: Connection, started: Event, go: Event, run: Callable[[], Any]) -> None:
     _started.append(started)
+    _go.append(go)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     _before_s.append(time.process_time())  # what it took to start and import counts for nobody
     try:

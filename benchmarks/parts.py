@@ -10,7 +10,7 @@ from itertools import islice
 from confluent_kafka import Producer
 
 from benchmarks import measure
-from benchmarks.place import Place
+from benchmarks.place import PARTITIONS, Place
 from benchmarks.touchpoints import batches, number_of, touchpoints
 from consumers import intake
 from consumers.connection import KafkaSettings
@@ -26,6 +26,7 @@ from service.reading import open_runner
 from service.stores import open_ledger, open_views
 
 LOOK_S = 0.02
+WAIT_MS = 20  # between two looks at whether the group is whole
 HEADERS = (("content-type", b"application/cloudevents+json"),)
 
 
@@ -58,6 +59,14 @@ class _Timed(KafkaSource):
 
     started = 0.0
 
+    def await_share(self, consumers: int) -> None:
+        """Join the group, and take nothing before it has ``consumers`` and this process is told to go."""
+        while self._connection is None or len(self._connection.consumer.assignment()) != PARTITIONS // consumers:
+            self.idle(WAIT_MS)
+        measure.under_way()
+        while not measure.told_to_go():
+            self.idle(WAIT_MS)
+
     def poll(self, timeout_ms: int, limit: int) -> Batch[Record]:
         polling = time.monotonic()
         batch = super().poll(timeout_ms, limit)
@@ -65,9 +74,14 @@ class _Timed(KafkaSource):
         return batch
 
 
-def consume(place: Place, topic: str, count: int) -> tuple[float, float]:
-    """Intake until the log has ``count`` events. Returns: when the poll began that brought the first record, and when all were durable."""
+def consume(place: Place, topic: str, count: int, *, consumers: int | None = None) -> tuple[float, float]:
+    """Intake until the log has ``count`` events. ``consumers``: as one of so many that divide the partitions evenly, once told to go.
+
+    Returns: when the poll began that brought this one's first record, and when all were durable.
+    """
     with open_ledger(place.settings) as ledger, closing(_Timed(KafkaSettings(place.kafka, topic, topic), ledger)) as source:
+        if consumers is not None:
+            source.await_share(consumers)
         intake.run(source, ledger, clock=now_us, stopped=lambda: ledger.head().position >= count)
         return source.started, time.monotonic()
 

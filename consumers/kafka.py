@@ -8,6 +8,7 @@ loop's thread reads the stored offsets, seeks and resumes (``_settle``). After a
 is thrown away and made anew; a record that cannot be read causes none (``records.py``).
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Collection, Mapping
@@ -58,6 +59,7 @@ class KafkaSource:
         self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
         self._batches = 0  # since the last advisory commit
         self._paused = False
+        self._idle_since_s: float | None = None  # when we had no partition first; infinite once that is told
 
     def poll(self, timeout_ms: int, limit: int) -> Batch[Record]:
         """As in ``Source``; never at its end.
@@ -300,6 +302,17 @@ class KafkaSource:
             self._trouble.tell("group.rebalancing", group=self._settings.group)
         else:
             self._trouble.end()
+            self._stand_by(connection)
+
+    def _stand_by(self, connection: Connection) -> None:
+        """Say once, which is no trouble, that others read all partitions there are; we take over what one of them leaves."""
+        if self._expected or self._fresh:
+            self._idle_since_s = None
+        elif self._idle_since_s is None:
+            self._idle_since_s = time.monotonic()
+        elif time.monotonic() - self._idle_since_s >= TELL_S:
+            log.info("consumer.standing_by", topic=self._settings.topic, partitions=connection.partitions)
+            self._idle_since_s = math.inf
 
     def _commit(self, connection: Connection) -> None:
         """Tell the brokers' lag tools where we are. Nothing else reads it, so nothing waits for it."""

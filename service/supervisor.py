@@ -2,6 +2,8 @@
 
 A part that dies is started again, after a pause that doubles while it keeps dying. SIGINT or SIGTERM stops all parts cleanly, a
 second one at once. No part outlives the supervisor, even when that is killed: on Linux the kernel then asks each part to stop.
+
+Here stands, too, how many of a kind there are on a machine unless it is said: projection workers, and consumers.
 """
 
 import ctypes
@@ -22,6 +24,8 @@ LOOK_S = 0.1  # between two looks at the parts
 PAUSE_MIN_S, PAUSE_MAX_S = 0.5, 30.0  # before a part that died is started again
 STEADY_S = 60.0  # a part that ran so long before it died starts over with the shortest pause
 WORKERS_MAX = 4  # projection workers side by side, by default: they keep up with what one intake appends
+CONSUMERS_MAX = 2  # of a ledger, by default: its appends follow each other, and two consumers hardly leave it waiting
+ERROR = 1  # the exit code of a part that told an error, or of a bug: it would end so again
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 log = structlog.get_logger()
@@ -29,16 +33,57 @@ log = structlog.get_logger()
 
 def workers_here(ledgers: int = 1) -> int:
     """How many workers share the views of each of some ledgers on this machine, unless it is said: one a core, a few at most."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, min(WORKERS_MAX, cores // ledgers))
+    return max(1, min(WORKERS_MAX, _cores() // ledgers))
+
+
+def consumers_here() -> int:
+    """How many consumers ``rledger consume`` runs on this machine, unless it is said: one a core, two at most."""
+    return min(CONSUMERS_MAX, _cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A part of the service: its name in logs, the command that runs it until it is asked to stop, and variables it has of its own."""
+    """A part of the service.
+
+    name: in logs; parts that are alike have the same one.
+    command: runs it until it is asked to stop.
+    environ: variables it has of its own.
+    number: which of those that are alike, from 1, where logs tell them apart.
+    """
 
     name: str
     command: Sequence[str]
     environ: Mapping[str, str] = {}
+    number: int | None = None
+
+
+def part(name: str, *arguments: str, ledger: int | None = None, number: int | None = None) -> Part:
+    """The part that runs ``rledger`` with ``arguments``, for one of several ledgers where ``ledger`` says which."""
+    # -P: a folder that happens to hold something called service must not be taken for ours.
+    command = (sys.executable, "-P", "-m", "service", *arguments)
+    if ledger is None:
+        return Part(name, command, number=number)
+    return Part(f"{name} {ledger}", command, {"RLEDGER_LEDGER": str(ledger)}, number)
+
+
+def consumer_parts(count: int, *options: str, instance: str | None = None, ledger: int | None = None) -> list[Part]:
+    """The parts that are ``count`` consumers of one group, which share the partitions.
+
+    Args:
+        count: how many.
+        *options: of ``rledger consume``, the same for each.
+        instance: the name that survives restarts, of which each is given its own where there are several.
+        ledger: as in ``part``.
+    """
+    made = []
+    for number in range(1, count + 1):
+        named = ("--instance", instance if count == 1 else f"{instance}-{number}") if instance else ()
+        told = ("--number", str(number)) if count > 1 else ()
+        made.append(part("intake", "consume", "--consumers", "1", *options, *named, *told, ledger=ledger, number=number if told else None))
+    return made
 
 
 class _Running:
@@ -53,21 +98,24 @@ class _Running:
 
 
 class Supervisor:
-    """Runs ``parts`` until asked to stop."""
+    """Runs ``parts`` until asked to stop. ``heeding``: also until one of them ends with an error, as it would alone."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], *, heeding: bool = False) -> None:
         self._running = [_Running(part) for part in parts]
+        self._heeding = heeding
+        self._failed = False
         self._asked = 0  # times we were asked to stop
 
-    def run(self) -> None:
-        """Start all parts, watch them, and return once all have ended after a request to stop."""
+    def run(self) -> bool:
+        """Start all parts, watch them, and return once all have ended. Returns: whether they were asked to stop, and none failed."""
         before = {number: signal.signal(number, self._ask) for number in STOP_SIGNALS}
         try:
-            while not self._asked:
+            while not self._asked and not self._failed:
                 for one in self._running:
                     self._look(one)
                 time.sleep(LOOK_S)
             self._stop()
+            return not self._failed
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -80,11 +128,15 @@ class Supervisor:
         if one.process is None:
             if now_s >= one.start_at_s:
                 one.process, one.started_s = _start(one.part), now_s
-                log.debug("part.started", part=one.part.name, pid=one.process.pid)
+                log.debug("part.started", **_named(one.part), pid=one.process.pid)
         elif (code := one.process.poll()) is not None:
+            if self._heeding and code == ERROR:
+                log.error("part.failed", **_named(one.part))  # it has told why
+                one.process, self._failed = None, True
+                return
             if now_s - one.started_s >= STEADY_S:
                 one.pause_s = PAUSE_MIN_S
-            log.warning("part.ended", part=one.part.name, how=_how(code), start_again_in_s=one.pause_s)
+            log.warning("part.ended", **_named(one.part), how=_how(code), start_again_in_s=one.pause_s)
             one.process, one.start_at_s = None, now_s + one.pause_s
             one.pause_s = min(one.pause_s * 2, PAUSE_MAX_S)
 
@@ -100,6 +152,10 @@ class Supervisor:
                     process.kill()
                     process.wait()
             time.sleep(LOOK_S)
+
+
+def _named(part: Part) -> dict[str, str | int]:
+    return {"part": part.name} if part.number is None else {"part": part.name, "number": part.number}
 
 
 def _start(part: Part) -> subprocess.Popen[bytes]:

@@ -35,8 +35,8 @@ def bench(*, name: str, events: int | None, runs: int | None, store: str | None,
     r"""How fast all this is, here, beside the raw limit of the same parts in the same run.
 
     \b
-    ingest   Kafka into the ledger
-    live     Kafka into the ledger and all views, with as many workers as up starts
+    ingest   Kafka into the ledger, with as many consumers as consume runs; the raw limit is one process
+    live     Kafka into the ledger and all views, with as many consumers and workers as up starts
     rebuild  the log into all views, from nothing
     latency  from publishing to visible in the views, at 2,000 a second
     append   single appends from 64 clients

@@ -12,6 +12,8 @@ from schemas.touchpoint import microseconds
 from service import logs, settings
 from service.settings import Settings
 
+CONSUMERS_LIMIT = 64  # more would be a slip of the finger: appends to one ledger follow each other
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -67,6 +69,11 @@ def kafka(command: F) -> F:
     """Add ``--kafka``."""
     brokers = "Kafka brokers to ask first, several with commas. Default: RLEDGER_KAFKA."
     return click.option("--kafka", metavar="HOST:PORT", help=brokers)(command)
+
+
+def consumers_option(text: str) -> Callable[[F], F]:
+    """Add ``--consumers``, with what it means to this command."""
+    return click.option("--consumers", type=click.IntRange(1, CONSUMERS_LIMIT), metavar="N", help=text)
 
 
 def example(text: str) -> str:

@@ -1,6 +1,5 @@
 """``up``: everything on this machine."""
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,10 +9,10 @@ from ledger.ledger import Ledger
 from projections.stores.slices import BUCKETS
 from schemas.touchpoint import LEDGER_SUBJECT
 from service import feed
-from service.cli.options import configured, example, kafka
+from service.cli.options import configured, consumers_option, example, kafka
 from service.settings import Settings
 from service.stores import open_ledger
-from service.supervisor import WORKERS_MAX, Part, Supervisor, workers_here
+from service.supervisor import WORKERS_MAX, Part, Supervisor, consumer_parts, part, workers_here
 
 RECENT = 50  # events among which an example to look at is sought
 
@@ -23,6 +22,7 @@ RECENT = 50  # events among which an example to look at is sought
 rledger up --sample
   rledger up --kafka localhost:9092
   rledger up --kafka localhost:9092 --workers 2
+  rledger up --kafka localhost:9092 --consumers 2 --workers 1
 """),
 )
 @click.option("--sample", is_flag=True, help="Append two years of invented touchpoints, once, and a slow trickle from then on.")
@@ -32,8 +32,9 @@ rledger up --sample
     metavar="N",
     help=f"Projection workers that share the views of each ledger. By default one a core, at most {WORKERS_MAX}; one for the sample.",
 )
+@consumers_option("Consumers that share the topic's partitions, for each ledger. By default one, which leaves the cores to the views.")
 @kafka
-def up(*, sample: bool, workers: int | None, kafka: str | None) -> None:
+def up(*, sample: bool, workers: int | None, consumers: int | None, kafka: str | None) -> None:
     """Everything on this machine: intake, projections. Ctrl-C stops it.
 
     Without options it keeps the views of what other commands append.
@@ -50,32 +51,25 @@ def up(*, sample: bool, workers: int | None, kafka: str | None) -> None:
                 else:
                     click.echo("sample: already there, only its trickle goes on")
             click.echo(_where_to_look(one, ledger, fed=sample or one.kafka is not None))
-        running += _parts(one, workers or (1 if sample else workers_here(len(settings.each))), sample=sample)
+        running += _parts(one, workers or (1 if sample else workers_here(len(settings.each))), consumers or 1, sample=sample)
     click.echo(f"running  {_told(running)}; Ctrl-C stops")
     Supervisor(running).run()
     click.echo("stopped")
 
 
-def _parts(settings: Settings, workers: int, *, sample: bool) -> list[Part]:
+def _parts(settings: Settings, workers: int, consuming: int, *, sample: bool) -> list[Part]:
     """What runs for one ledger."""
     brokers = ("--kafka", settings.kafka) if settings.kafka else ()
-    parts = [_part(settings, "project", "project", *brokers)] * workers
-    parts += [_part(settings, "intake", "consume", *brokers)] if settings.kafka else []
-    parts += [_part(settings, "trickle", "trickle")] if sample else []
+    parts = [part("project", "project", *brokers, ledger=settings.ledger)] * workers
+    parts += consumer_parts(consuming, *brokers, ledger=settings.ledger) if settings.kafka else []
+    parts += [part("trickle", "trickle", ledger=settings.ledger)] if sample else []
     return parts
-
-
-def _part(settings: Settings, name: str, *arguments: str) -> Part:
-    # -P: a folder that happens to hold something called service must not be taken for ours.
-    command = (sys.executable, "-P", "-m", "service", *arguments)
-    if settings.ledger is None:
-        return Part(name, command)
-    return Part(f"{name} {settings.ledger}", command, {"RLEDGER_LEDGER": str(settings.ledger)})
 
 
 def _told(parts: Sequence[Part]) -> str:
     """The parts, those that are alike as one."""
-    return ", ".join(f"{name} ({count} workers)" if count > 1 else name for name, count in Counter(part.name for part in parts).items())
+    alike = Counter((part.name, "workers" if part.number is None else "consumers") for part in parts)
+    return ", ".join(f"{name} ({count} {kind})" if count > 1 else name for (name, kind), count in alike.items())
 
 
 def _where_to_look(settings: Settings, ledger: Ledger, *, fed: bool) -> str:

@@ -131,7 +131,9 @@ class Consumer:
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        self.process = subprocess.Popen([*COMMAND, "consume"], env=self._rledger.environ, stdout=self._log, stderr=self._log)
+        self.process = subprocess.Popen(
+            [*COMMAND, "consume", "--consumers", "1"], env=self._rledger.environ, stdout=self._log, stderr=self._log
+        )
         return self.process
 
     def kill(self) -> None:

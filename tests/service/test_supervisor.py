@@ -10,19 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from service.supervisor import workers_here
+from service.supervisor import consumers_here, workers_here
 from tests.service.commands import PATIENCE_S, Rledger, alive, eventually, family, part
 from tests.service.test_putting import purchase
 
 STOP_S = 5.0  # a stop takes at most that long
 
 
-def supervise(tmp_path: Path, script: str) -> subprocess.Popen[str]:
-    """A supervisor of one part that runs ``script``."""
+def supervise(tmp_path: Path, *scripts: str, heeding: bool = False) -> subprocess.Popen[str]:
+    """A supervisor of a part for each script, which exits with 9 where one failed."""
     program = f"""
 import sys
 from service.supervisor import Part, Supervisor
-Supervisor([Part("part", (sys.executable, "-c", {script!r}))]).run()
+parts = [Part("part", (sys.executable, "-c", script), number=number) for number, script in enumerate({scripts!r}, 1)]
+sys.exit(0 if Supervisor(parts, heeding={heeding}).run() else 9)
 """
     with (tmp_path / "log").open("w") as log:
         return subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log, text=True, start_new_session=True)
@@ -64,6 +65,7 @@ def test_a_worker_a_core_four_at_most_and_one_at_least(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.setattr(sys, "platform", "linux")
     assert workers_here(ledgers) == workers
+    assert consumers_here() == min(cores, 2)
 
 
 def test_parts_are_ours_whatever_stands_in_the_folder_they_are_started_from(rledger: Rledger, tmp_path: Path) -> None:
@@ -108,6 +110,21 @@ def test_a_part_that_keeps_dying_is_started_less_and_less_often(tmp_path: Path) 
         supervisor.wait(timeout=STOP_S)
     lines = [line for line in (tmp_path / "log").read_text().splitlines() if "part.ended" in line]
     assert [pause for line in lines for pause in ("0.5", "1.0", "2.0") if f"start_again_in_s={pause}" in line][:3] == ["0.5", "1.0", "2.0"]
+
+
+@pytest.mark.parametrize(("dies", "again"), [("sys.exit(1)", False), ("os._exit(70)", True), ("os.kill(os.getpid(), 9)", True)])
+def test_a_part_that_fails_ends_all_where_that_is_heeded_and_one_that_is_killed_is_started_again(
+    tmp_path: Path, dies: str, again: bool
+) -> None:
+    supervisor = supervise(tmp_path, "import time; time.sleep(60)", f"import os, sys; print('dies', flush=True); {dies}", heeding=True)
+    try:
+        if again:
+            eventually(lambda: (tmp_path / "log").read_text().count("dies") > 1)
+            supervisor.terminate()
+        assert supervisor.wait(timeout=PATIENCE_S) == (0 if again else 9)
+        assert ("part.failed" in (tmp_path / "log").read_text()) is not again
+    finally:
+        supervisor.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
