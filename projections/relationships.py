@@ -17,7 +17,7 @@ from projections.scoring.policy import Policy
 from projections.scoring.standing import Facts, Reason, Standing, classify
 from projections.scoring.state import State, empty, fold
 from projections.scoring.value import Worth, worth
-from schemas.catalogue import RESERVED_PREFIX
+from schemas.catalogue import RESERVED_PREFIX, Opened
 from schemas.touchpoint import Recorded, iso
 
 
@@ -129,27 +129,26 @@ def _fold(by_kind: dict[str, Model], state: State | None, event: Recorded) -> St
 def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
     model = by_kind[state.kind]
     found = assess(state, model, max(moment_us, state.last_us))  # a publisher's clock may run five minutes ahead of ours
-    now, profile, money = found.figures, state.profile, found.worth
-    levels = {
-        f"level_{name}": round(one.level, 4) if one.evidence > 0.0 else None
-        for name, one in zip(model.names, () if now is None else now.levels, strict=now is not None)
-    }
+    now, profile, money = found.figures, state.profile or NOBODY, found.worth
+    levels: dict[str, float | None] = dict.fromkeys(LEVEL_COLUMNS)
+    if now is not None:
+        levels |= {f"level_{name}": round(one.level, 4) for name, one in zip(model.names, now.levels, strict=True) if one.evidence > 0.0}
     return Row(
         relationship=state.relationship,
         kind=state.kind,
-        name=None if profile is None else profile.name,
-        counterparty=None if profile is None else profile.counterparty,
-        segment=None if profile is None else profile.segment,
-        channel=None if profile is None else profile.channel,
-        owner=None if profile is None else profile.owner,
-        region=None if profile is None else profile.region,
+        name=None if state.profile is None else profile.name,
+        counterparty=profile.counterparty,
+        segment=profile.segment,
+        channel=profile.channel,
+        owner=profile.owner,
+        region=profile.region,
         quality=None if now is None else round(now.quality, 2),
         quality_low=None if now is None else round(now.low, 2),
         quality_high=None if now is None else round(now.high, 2),
         trend=None if found.trend is None else round(found.trend, 2),
         standing=found.standing,
         reasons=found.reasons,
-        **{column: levels.get(column) for column in LEVEL_COLUMNS},
+        **levels,
         evidence=0.0 if now is None else round(now.evidence, 2),
         value=None if money is None else float(money.amount),
         value_currency=None if money is None else money.currency,
@@ -166,6 +165,8 @@ def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
 
 RANKED = ("quality", "trend", "value", "last_at")
 """Columns whose order stands in an index, for each kind and standing."""
+NOBODY = Opened("")
+"""Of whom nothing was told."""
 LEVEL_COLUMNS = tuple(name for name in Row.__struct_fields__ if name.startswith("level_"))
 
 

@@ -73,4 +73,4 @@ def delivery(histories: Sequence[History], from_us: int, model: Model) -> Floats
 
 def _level(state: State, model: Model, dimension: str, moment_us: int) -> float:
     known, number = totals(state, model, moment_us), model.numbers[dimension]
-    return level(known.dimensions[number], known.purchases if dimension == "commitment" else None, number, model).level
+    return level(known.dimensions[number], known.purchases if dimension == "commitment" else None, model.dimensions[number]).level

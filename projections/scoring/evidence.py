@@ -12,7 +12,7 @@ the peers' mean m (Josang & Ismail 2002).
 from math import exp2
 
 import msgspec
-from scipy.special import betaincinv
+from scipy.special.cython_special import betaincinv  # the ufunc's own code for a single number, a third quicker
 
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
@@ -46,4 +46,4 @@ def beta_interval(mean: float, events: float, mass: float) -> tuple[float, float
     """The central interval of probability ``mass`` of the Beta distribution with this mean (0-1, open) worth so many events (> 0)."""
     tail = (1.0 - mass) / 2.0
     a, b = mean * events, (1.0 - mean) * events
-    return float(betaincinv(a, b, tail)), float(betaincinv(a, b, 1.0 - tail))
+    return betaincinv(a, b, tail), betaincinv(a, b, 1.0 - tail)

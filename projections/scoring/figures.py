@@ -10,7 +10,6 @@ that of the Beta distribution with the mean and variance of the weighted sum of 
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from math import exp2
 
 import msgspec
@@ -19,6 +18,7 @@ from projections.scoring.cases import Case
 from projections.scoring.commitment import Outlook, outlook
 from projections.scoring.evidence import DAY_US, beta_interval, faded
 from projections.scoring.models import Model
+from projections.scoring.policy import DimensionPolicy
 from projections.scoring.state import SLOT_MASK, SLOTS, State, on_day
 
 STEADY = 2.0  # weights over squared weights of evidence that came steadily; a pile of old evidence alone would be worth as much as when new
@@ -69,11 +69,11 @@ class Level(msgspec.Struct, frozen=True, gc=False):
         return min(low, self.level), max(high, self.level)
 
 
-class Figures(msgspec.Struct, frozen=True, dict=True):
+class Figures(msgspec.Struct, gc=False):
     """All figures of a relationship at a moment. ``quality`` and its bounds 0-100; ``evidence`` in events, of the dimensions that weigh.
 
-    centre, worth: of the Beta distribution of quality, as of a ``Level``. The bounds, the central interval of probability ``mass``, are
-    the dearest of all figures: they are worked out when they are asked for.
+    centre, worth: of the Beta distribution of quality, as of a ``Level``. bounds: the central interval of probability ``mass``, dearest of
+    all figures: worked out when ``low`` or ``high`` is first asked for.
     """
 
     moment_us: int
@@ -85,19 +85,20 @@ class Figures(msgspec.Struct, frozen=True, dict=True):
     evidence: float
     lost: float  # points below what the relationship would have without anything that speaks against it
     lost_ours: float  # of these, by our own conduct
+    bounds: tuple[float, float] | None = None
 
     @property
     def low(self) -> float:
-        return self._bounds[0]
+        return (self.bounds or self._bounded())[0]
 
     @property
     def high(self) -> float:
-        return self._bounds[1]
+        return (self.bounds or self._bounded())[1]
 
-    @cached_property
-    def _bounds(self) -> tuple[float, float]:
+    def _bounded(self) -> tuple[float, float]:
         low, high = beta_interval(self.centre, self.worth, self.mass)
-        return min(self.quality, 100.0 * low), max(self.quality, 100.0 * high)
+        self.bounds = min(self.quality, 100.0 * low), max(self.quality, 100.0 * high)
+        return self.bounds
 
 
 def totals(state: State, model: Model, moment_us: int) -> Totals:
@@ -113,21 +114,22 @@ def totals(state: State, model: Model, moment_us: int) -> Totals:
             if key >= first:
                 for slot, amount in enumerate(amounts, key & SLOT_MASK):
                     if amount:
-                        sums[slot] = max(0.0, sums[slot] - amount)
+                        left = sums[slot] - amount
+                        sums[slot] = max(0.0, left)
     return Totals(summed(sums, state.cases.values(), model, moment_us), _bought(state, sums[-1], model, moment_us))
 
 
 def summed(sums: Sequence[float], cases: Iterable[Case], model: Model, moment_us: int) -> list[Total]:
     """The evidence of each dimension in forward-decayed ``sums``, as a ``State`` has them, and in cases, faded to the moment."""
-    result = []
-    for number, dimension in enumerate(model.dimensions):
-        fade = faded(moment_us, dimension.half_life_us)
-        slot = SLOTS * number
+    result, slot = [], 0
+    for half_life in model.half_lives:
+        fade = faded(moment_us, half_life)
         result.append(Total(sums[slot] * fade, sums[slot + 1] * fade, sums[slot + 2] * fade, sums[slot + 3] * fade * fade))
+        slot += SLOTS
     for case in cases:
         for item in case.items(moment_us, model.kind, model.policy):
             number = model.numbers[item.dimension]
-            total, factor = result[number], exp2((item.at_us - moment_us) / model.dimensions[number].half_life_us)
+            total, factor = result[number], exp2((item.at_us - moment_us) / model.half_lives[number])
             plus, minus = item.plus * factor, item.minus * factor
             total.plus += plus
             total.minus += minus
@@ -164,22 +166,22 @@ def add(total: Total, plus: float, minus: float, ours: bool, factor: float) -> N
         total.minus_ours += minus * factor
 
 
-def level(total: Total, bought: Purchases | None, number: int, model: Model) -> Level:
+def level(total: Total, bought: Purchases | None, dimension: DimensionPolicy) -> Level:
     """One dimension's level. ``bought`` counts for commitment alone: what the purchases say stands in the place of the prior."""
-    dimension = model.dimensions[number]
-    plus, minus = total.plus, max(0.0, total.minus)
-    said = plus + minus
-    prior, prior_mean = dimension.prior_events, dimension.prior_mean
-    if bought is not None:
-        prior, prior_mean = bought.events, bought.outlook.probability
-    events = said + prior
-    more = min(STEADY, max(1.0, said / total.squares)) if total.squares > 0.0 else 1.0
+    plus, minus, squares = total.plus, total.minus, total.squares
+    said = plus + minus if minus > 0.0 else plus
+    more = said / squares if squares > 0.0 else 1.0
+    if more < 1.0:
+        more = 1.0
+    elif more > STEADY:
+        more = STEADY
     if bought is None:
-        worth = said * more + prior
-        centre = (plus * more + prior * prior_mean) / worth
-        return Level((plus + prior * prior_mean) / events, said, events, centre, worth)
+        prior, prior_mean = dimension.prior_events, dimension.prior_mean
+        worth, events = said * more + prior, said + prior
+        return Level((plus + prior * prior_mean) / events, said, events, (plus * more + prior * prior_mean) / worth, worth)
+    events = said + bought.events
     centre, worth = _mixed(plus * more, said * more, bought)
-    return Level((plus + prior * prior_mean) / events, said + bought.count, events, centre, worth)
+    return Level((plus + bought.events * bought.outlook.probability) / events, said + bought.count, events, centre, worth)
 
 
 def _mixed(plus: float, said: float, bought: Purchases) -> tuple[float, float]:
@@ -197,12 +199,10 @@ def _mixed(plus: float, said: float, bought: Purchases) -> tuple[float, float]:
 
 def levels(evidence: Totals, model: Model) -> tuple[Level, ...]:
     """The levels of all dimensions, in the model's order."""
-    return tuple(
-        [
-            level(total, evidence.purchases if name == "commitment" else None, number, model)
-            for number, (name, total) in enumerate(zip(model.names, evidence.dimensions, strict=True))
-        ]
-    )
+    found = []
+    for name, dimension, total in zip(model.names, model.dimensions, evidence.dimensions, strict=True):
+        found.append(level(total, evidence.purchases if name == "commitment" else None, dimension))
+    return tuple(found)
 
 
 def quality(found: tuple[Level, ...], model: Model) -> float:

@@ -81,6 +81,7 @@ CASES: Mapping[str, Mapping[type, type[Case]]] = {
 class Model(msgspec.Struct, frozen=True):
     """One kind of relationship under one policy. Dimensions are numbered by their place in ``names``.
 
+    half_lives: of each dimension, in microseconds.
     hours: per type of data, hours of our work one touchpoint takes; customers alone.
     simple: per type of data, (dimension number, its half-life in microseconds, source) of each evidence.
     """
@@ -91,6 +92,7 @@ class Model(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     numbers: dict[str, int]
     dimensions: tuple[DimensionPolicy, ...]
+    half_lives: tuple[float, ...]
     simple: dict[type, tuple[tuple[int, float, Source], ...]]
     cases: Mapping[type, type[Case]]
     hours: Mapping[type, float]
@@ -119,6 +121,7 @@ def models(policy: Policy) -> dict[str, Model]:
             names,
             numbers,
             dimensions,
+            tuple(dimension.half_life_us for dimension in dimensions),
             simple,
             CASES[kind],
             _served(policy) if kind == "customer" else {},

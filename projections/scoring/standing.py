@@ -147,8 +147,7 @@ def _harm(now: Figures, then: Figures | None, facts: Facts, model: Model) -> Rea
             text = "quality is poor even at best: {figure:.1f} of 100, below {threshold:.1f}"
             return _reason("poor", now.high, exit_below, text)
     for name, dimension, one in zip(model.names, model.dimensions, now.levels, strict=True):
-        high = _at_most(one)
-        if dimension.weight >= MAIN_WEIGHT and high < policy.hopeless:
+        if dimension.weight >= MAIN_WEIGHT and one.centre < policy.hopeless and (high := _at_most(one)) < policy.hopeless:
             return _reason(
                 f"hopeless_{name}",
                 high,
@@ -160,14 +159,13 @@ def _harm(now: Figures, then: Figures | None, facts: Facts, model: Model) -> Rea
 
 def _weak(now: Figures, then: Figures | None, model: Model) -> list[Reason]:
     """Dimensions that are surely (90 %) worse than the peers'; risks and terms that call for work."""
-    reasons = []
+    reasons, gap = [], model.standing.weak_gap
     for number, (name, dimension, one) in enumerate(zip(model.names, model.dimensions, now.levels, strict=True)):
-        before = None if then is None else _at_most(then.levels[number])
         limit = dimension.prior_mean
-        if before is not None:
-            limit += model.standing.weak_gap if before < dimension.prior_mean else -model.standing.weak_gap
-        high = _at_most(one)
-        if dimension.weight and high < limit:
+        may = dimension.weight and one.centre < limit + gap  # else it is not weak, whatever it was then
+        if may and then is not None:
+            limit += gap if _at_most(then.levels[number]) < limit else -gap
+        if may and (high := _at_most(one)) < limit:
             reasons.append(_reason(f"weak_{name}", high, limit, f"{name} is {{figure:.2f}} of 1 at best; peers reach {{threshold:.2f}}"))
         elif name == "balance" and one.level < model.standing.unequal:  # terms are known, not sampled: no interval is needed
             text = "deals left one side little: balance is {figure:.2f}; {threshold:.2f} is fair"

@@ -43,9 +43,9 @@ def worth(state: State, model: Model, moment_us: int) -> Worth | None:
     currency = max(state.money, key=lambda code: (state.money[code].count, code))
     main = state.money[currency]
     basis = "spend" if model.kind == "partner" else "margin" if main.margins == main.count else "revenue"
-    amounts = {code: one.margin if basis == "margin" else one.amount for code, one in state.money.items()}
-    others = {code: f"{amount * fade:.2f}" for code, amount in sorted(amounts.items()) if code != currency}
-    amount = f"{amounts[currency] * fade:.2f}"
+    amounts = {code: f"{(one.margin if basis == 'margin' else one.amount) * fade:.2f}" for code, one in state.money.items()}
+    amount = amounts.pop(currency)
+    others = dict(sorted(amounts.items())) if amounts else {}
     if model.kind != "customer":
         return Worth(amount, currency, basis, others)
     hour_cost = model.policy.serve.hour_cost

@@ -12,18 +12,11 @@ CUSTOMER, PARTNER = MODELS["customer"], MODELS["partner"]
 RULES = CUSTOMER.standing
 
 
-class Given(Figures, frozen=True, kw_only=True):
-    """Figures whose bounds are given, not worked out."""
-
-    low: float
-    high: float
-
-
 def figures(quality: float = 65.0, half_width: float = 10.0, evidence: float = 20.0, **more: float) -> Figures:
     levels = tuple(Level(dimension.prior_mean, 10.0, 12.0, dimension.prior_mean, 12.0) for dimension in CUSTOMER.dimensions)
     lost, lost_ours = more.get("lost", 10.0), more.get("lost_ours", 0.0)
-    bounds = {"low": quality - half_width, "high": quality + half_width}
-    return Given(0, levels, quality, quality / 100.0, evidence, 0.9, evidence, lost, lost_ours, **bounds)
+    bounds = quality - half_width, quality + half_width
+    return Figures(0, levels, quality, quality / 100.0, evidence, 0.9, evidence, lost, lost_ours, bounds)
 
 
 @pytest.mark.parametrize(
