@@ -4,13 +4,16 @@ Of several openings (or resolutions) of one complaint the one that happened firs
 depend on the order of arrival. A resolution whose opening is not known yet makes a row too, and joins it when it comes.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import msgspec
 
 from projections.projection import Projection
 from schemas.catalogue import By, Complaint, ComplaintResolved, Severity
 from schemas.touchpoint import Recorded, iso
+
+Word = Complaint | ComplaintResolved
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -53,27 +56,29 @@ class State(msgspec.Struct, gc=False):
     resolution: ComplaintResolved | None = None
 
 
-def key(event: Recorded) -> str | None:
+def key(event: Recorded) -> str:
     """``customer/a#17`` for complaint 17 of customer/a: other relationships may have a 17 too."""
-    data = event.data
-    return f"{event.relationship}#{data.complaint_id}" if isinstance(data, Complaint | ComplaintResolved) else None
+    return f"{event.relationship}#{_word(event).complaint_id}"
 
 
-def fold(state: State | None, event: Recorded) -> State:
-    """The complaint after one more word on it."""
-    told = Told(event.occurred_us, event.source, event.id)
-    match event.data:
-        case Complaint() as opening:
-            state = state or State(event.relationship, opening.complaint_id)
+def fold(state: State | None, events: Sequence[Recorded]) -> State:
+    """The complaint after more words on it."""
+    if state is None:
+        state = State(events[0].relationship, _word(events[0]).complaint_id)
+    for event in events:
+        told, data = Told(event.occurred_us, event.source, event.id), _word(event)
+        if isinstance(data, Complaint):
             if state.opened is None or told < state.opened:
-                state.opened, state.opening = told, opening
-        case ComplaintResolved() as resolution:
-            state = state or State(event.relationship, resolution.complaint_id)
-            if state.resolved is None or told < state.resolved:
-                state.resolved, state.resolution = told, resolution
-        case other:
-            raise ValueError(f"{type(other).__name__} is not about a complaint")
+                state.opened, state.opening = told, data
+        elif state.resolved is None or told < state.resolved:
+            state.resolved, state.resolution = told, data
     return state
+
+
+def _word(event: Recorded) -> Word:
+    if not isinstance(event.data, Word):
+        raise ValueError(f"{type(event.data).__name__} is not about a complaint")  # noqa: TRY004  # a bug of ours
+    return event.data
 
 
 def publish(state: State, _moment_us: int) -> Row:
@@ -104,7 +109,7 @@ COMPLAINTS = Projection(
     row=Row,
     state=State,
     key=key,
-    takes=frozenset({Complaint, ComplaintResolved}),
+    takes=frozenset(get_args(Word)),
     fold=fold,
     publish=publish,
     index=("relationship", "status,opened_at", "status,severity"),

@@ -64,7 +64,7 @@ class _Histories:
         (before, was, counted), (after, is_, counts) = self._counting
         for event in self._history:
             then, now = counted.get(event.position), counts.get(event.position)
-            keys = {side.projection.key(one) for side, one in ((before, then), (after, now)) if one is not None}
+            keys = {side.projection.row_key(one) for side, one in ((before, then), (after, now)) if one is not None}
             if then != now and key in keys:
                 told = was.of(event), is_.of(event)
                 corrected = None if told[0] == told[1] else told[1] or told[0]

@@ -7,8 +7,9 @@ and at the commit folded again from its first event.
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NamedTuple
@@ -59,8 +60,7 @@ class Folding:
     def __init__(self, table: Table, *, cached_rows: int) -> None:
         self.table = table
         self._cached_rows = cached_rows
-        self._key, self._fold, self._publish = table.projection.key, table.projection.fold, table.projection.publish
-        self._takes, self._over = table.projection.takes, table.projection.over
+        self._projection = table.projection
         self.reset(parked=(), stored=False)
 
     def reset(self, *, parked: Sequence[str], stored: bool) -> None:
@@ -80,26 +80,28 @@ class Folding:
 
     def takes(self, type_: type) -> bool:
         """Whether events with such data are for this projection."""
-        return self._takes is None or type_ in self._takes
+        return self._projection.takes is None or type_ in self._projection.takes
 
     def fold(self, writer: Writer, events: Sequence[Recorded]) -> None:
-        """Fold ``events``, in order, all that do not wait."""
-        keys = self._keys(events)
+        """Fold ``events``, whose types it takes, in order, all that do not wait; best those of a row one after the other."""
+        runs = self._runs(events)
         if self._stored:
-            self._load(writer, keys)
-        states, touched, waiting, fold, over = self.states, self.touched, self._waiting, self._fold, self._over
-        for key, event in zip(keys, events, strict=True):
-            if key is None or (waiting and event.relationship in waiting):
+            self._load(writer, {key for key, _ in runs})
+        states, touched, waiting = self.states, self.touched, self._waiting
+        fold, timely = self._projection.fold, self._projection.timely
+        for key, run in runs:
+            if waiting and run[0].relationship in waiting:
                 continue
             try:
                 state = states.get(key)
-                if over is not None and state is not None and over(state, event):
+                told = run if timely is None else timely(state, run)
+                if not told:
                     continue
-                states[key] = fold(state, event)
-            except Exception:  # noqa: BLE001  # whatever it is, it is raised again and kept when the event is folded singly
-                self.fail(event.relationship)
+                states[key] = fold(state, told)
+            except Exception:  # noqa: BLE001  # whatever it is, it is raised again and kept when the events are folded singly
+                self.fail(run[0].relationship)
             else:
-                touched[key] = event.position, event.recorded_us  # not the event: its batch may then be freed
+                touched[key] = told[-1].position, told[-1].recorded_us  # not the event: its batch may then be freed
 
     def changes(self, tick_us: int) -> Changes:
         """What to write of what was changed, but for failed relationships."""
@@ -148,15 +150,15 @@ class Folding:
             key = None
             try:
                 event = corrections.apply(recorded(stored))
-                key = None if event is None else self._key(event)
+                key = None if event is None else self._projection.row_key(event)
                 if event is None or key is None:
                     continue
                 self.states.pop(key, None)  # it may be half folded, and is behind what is written here
                 found = writer.load_one(self.table, key)
                 state = self.table.decode_state(key, found.state) if found else None
-                if self._passes(state, event):
+                if not (timely := self._projection.in_time(state, event)):
                     continue
-                state = self._fold(state, event)
+                state = self._projection.fold(state, timely)
                 if state is None:
                     writer.delete(self.table, [key])
                 else:
@@ -192,9 +194,9 @@ class Folding:
         states: dict[str, Any] = {}
         newest: dict[str, tuple[int, int]] = {}
         for event in events:
-            key = self._key(event)
-            if key is not None and not self._passes(states.get(key), event):
-                states[key] = self._fold(states.get(key), event)
+            key = self._projection.row_key(event)
+            if key is not None and (timely := self._projection.in_time(states.get(key), event)):
+                states[key] = self._projection.fold(states.get(key), timely)
                 newest[key] = max((event.position, event.recorded_us), corrections.upto)
         return [self._row(state, newest[key][1], newest[key][0], tick_us) for key, state in states.items() if state is not None]
 
@@ -240,26 +242,22 @@ class Folding:
         """The close of a day that counts for this projection; 0: none does."""
         return tick_us if self.table.projection.ticks else 0
 
-    def _passes(self, state: Any, event: Recorded) -> bool:  # noqa: ANN401  # the projection's state
-        """Whether an event comes too late to change a state."""
-        return self._over is not None and state is not None and self._over(state, event)
-
-    def _keys(self, events: Sequence[Recorded]) -> list[str | None]:
+    def _runs(self, events: Sequence[Recorded]) -> list[tuple[str, list[Recorded]]]:
+        """Events of the same row that follow each other, with its key."""
+        key_of = self._projection.key
         try:
-            return list(map(self._key, events))
+            return [(key, list(run)) for key, run in groupby(events, key_of) if key is not None]
         except Exception:  # noqa: BLE001  # as in fold
-            keys: list[str | None] = []
             for event in events:
                 try:
-                    keys.append(self._key(event))
+                    key_of(event)
                 except Exception:  # noqa: BLE001
-                    keys.append(None)
                     self.fail(event.relationship)
-            return keys
+            return self._runs([event for event in events if event.relationship not in self._waiting])
 
-    def _load(self, writer: Writer, keys: Sequence[str | None]) -> None:
+    def _load(self, writer: Writer, keys: AbstractSet[str]) -> None:
         states = self.states
-        missing = [key for key in set(keys) if key not in states and key is not None]  # `-` would look at every state there is
+        missing = [key for key in keys if key not in states]  # `-` would look at every state there is
         if missing:
             for key, blob in writer.load(self.table, missing):
                 states[key] = self.table.decode_state(key, blob)
@@ -289,7 +287,7 @@ class Folding:
     def _row(self, state: Any, recorded_us: int, position: int, tick_us: int) -> Cells:  # noqa: ANN401
         moment_us = max(recorded_us, self.tick(tick_us))
         table = self.table
-        return (*table.encode(self._publish(state, moment_us)), moment_us, recorded_us, position, table.encode_state(state))
+        return (*table.encode(self._projection.publish(state, moment_us)), moment_us, recorded_us, position, table.encode_state(state))
 
 
 def _readable(history: Sequence[Stored]) -> Iterator[Recorded]:

@@ -6,6 +6,7 @@ and, where a projection ticks, the newest close of a day. A relationship with an
 that was corrected, or whose personal data was erased, is folded again, it alone, from its history with the corrections followed.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -241,11 +242,12 @@ class Keeper:
 
     def _fold(self, chunk: Sequence[Stored]) -> None:
         self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
-        by_relationship: dict[str, list[Stored]] = {}  # what one has in memory is then fetched once for all its events
+        by_relationship = defaultdict[str, list[Stored]](list)  # what one has in memory is then fetched once for all its events
         for stored in chunk:
-            by_relationship.setdefault(stored.relationship, []).append(stored)
-        mine = [stored for relationship, those in by_relationship.items() if self.writer.holds(relationship) for stored in those]
-        self._told.update(stored.relationship for stored in mine)
+            by_relationship[stored.relationship].append(stored)
+        told = [relationship for relationship in by_relationship if self.writer.holds(relationship)]
+        self._told.update(told)
+        mine = [stored for relationship in told for stored in by_relationship[relationship]]
         corrected = {stored.relationship for stored in mine if stored.type in REFOLDED}
         self._corrected |= corrected
         events = self._decoded(mine)

@@ -1,11 +1,11 @@
 """What a projection is: a pure fold from events to the rows of one table.
 
-A projection has a name, a version, a state per key, and says which key an event belongs to. The runner owns states: it loads
-them, hands them to ``fold`` (which may change and return them), and writes ``publish(state, moment_us)`` as the table's row together
+A projection has a name, a version, a state per key, and says which key an event belongs to. The runner owns states: it loads them, hands
+them to ``fold`` with what happened (it may change and return them), and writes ``publish(state, moment_us)`` as the table's row together
 with the encoded state. Nothing here knows a clock, a database or a log.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -22,12 +22,14 @@ class Projection(msgspec.Struct, frozen=True):
     row: a Struct whose fields are the table's public columns, its first field the key (primary key). Field types: str, int,
         float, bool, or None-able ones of these; anything else is stored as JSON text. The names in ``tables.BOOKKEEPING`` are taken.
     state: a Struct encoded (msgspec MessagePack) in the column ``state``.
-    key: the event's row, or None when the event is not for this projection. A row belongs to the event's relationship: its key is the
-        relationship, or the relationship, ``#`` and more.
-    takes: the types of data that may have a key, so that the runner need not ask for those of others; None: any, also unknown ones.
-    fold: the state after the event; takes None for a new key; returns None to remove the row.
+    key: the row of an event with data of a type it ``takes``, or None when the event is not for this projection. A row belongs to the
+        event's relationship: its key is the relationship, or the relationship, ``#`` and more.
+    takes: the types of data that may have a row; None: any, also unknown ones.
+    fold: the state after more events of its row, in order, at least one; takes None for a new key; returns None to remove the row. The
+        state is the same however events are parted into calls.
     publish: the public row of a state, as evaluated at a moment (microseconds UTC). Pure: the same state and moment, the same row.
-    over: whether an event comes too late to change a state: it is passed over, and the row is not written again. None: none does.
+    timely: those of more events of a row that do not come too late to change its state; the others are passed over, and the row is not
+        written again for their sake. None: all are.
     ticks: whether the close of a day publishes every row again (its figures fade with time).
     index: names of columns to index; each entry one index, comma-separated for several columns.
     """
@@ -37,10 +39,18 @@ class Projection(msgspec.Struct, frozen=True):
     row: type[msgspec.Struct]
     state: type[msgspec.Struct]
     key: Callable[[Recorded], str | None]
-    fold: Callable[[Any, Recorded], Any]
+    fold: Callable[[Any, Sequence[Recorded]], Any]
     publish: Callable[[Any, int], msgspec.Struct]
     takes: frozenset[type] | None = None
-    over: Callable[[Any, Recorded], bool] | None = None
+    timely: Callable[[Any, Sequence[Recorded]], Sequence[Recorded]] | None = None
     ticks: bool = False
     policy: str = ""
     index: tuple[str, ...] = ()
+
+    def row_key(self, event: Recorded) -> str | None:
+        """The key of an event's row; None when the event, of whatever type, is not for this projection."""
+        return self.key(event) if self.takes is None or type(event.data) in self.takes else None
+
+    def in_time(self, state: Any, event: Recorded) -> Sequence[Recorded]:  # noqa: ANN401  # the projection's state
+        """One more event of a row, unless it comes too late to change its state."""
+        return [event] if self.timely is None else self.timely(state, [event])

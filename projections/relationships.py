@@ -17,7 +17,7 @@ from projections.scoring.policy import Policy
 from projections.scoring.standing import Facts, Reason, Standing, classify
 from projections.scoring.state import State, empty, fold
 from projections.scoring.value import Worth, worth
-from schemas.catalogue import RESERVED_PREFIX, Opened
+from schemas.catalogue import CATALOGUE, RESERVED_PREFIX, Opened
 from schemas.touchpoint import Recorded, iso
 
 
@@ -108,6 +108,7 @@ def relationships(policy: Policy) -> Projection:
         row=Row,
         state=State,
         key=_key,
+        takes=TYPES,
         fold=partial(_fold, by_kind),
         publish=partial(_publish, by_kind),
         ticks=True,
@@ -116,14 +117,18 @@ def relationships(policy: Policy) -> Projection:
 
 
 def _key(event: Recorded) -> str | None:
-    """Touchpoints alone: what the ledger writes about a relationship (alerts handled, corrections) is none."""
-    return None if event.type.startswith(RESERVED_PREFIX) else event.relationship
+    """Touchpoints alone, also of types not known: what the ledger writes about a relationship (alerts handled, corrections) is none."""
+    return None if event.data is None and event.type.startswith(RESERVED_PREFIX) else event.relationship
 
 
-def _fold(by_kind: dict[str, Model], state: State | None, event: Recorded) -> State:
+def _fold(by_kind: dict[str, Model], state: State | None, events: Sequence[Recorded]) -> State:
     if state is None:
-        state = empty(event.relationship, by_kind[event.relationship.partition("/")[0]])
-    return fold(state, event, by_kind[state.kind], event.recorded_us)
+        relationship = events[0].relationship
+        state = empty(relationship, by_kind[relationship.partition("/")[0]])
+    model = by_kind[state.kind]
+    for event in events:
+        fold(state, event, model, event.recorded_us)
+    return state
 
 
 def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
@@ -163,6 +168,8 @@ def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
     )
 
 
+TYPES = frozenset((*(entry.struct for entry in CATALOGUE.values() if not entry.type.startswith(RESERVED_PREFIX)), type(None)))
+"""Every touchpoint there is, and those that this version does not know."""
 RANKED = ("quality", "trend", "value", "last_at")
 """Columns whose order stands in an index, for each kind and standing."""
 NOBODY = Opened("")

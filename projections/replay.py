@@ -164,15 +164,15 @@ class _Share:
 
 
 def _fold(side: Side, rows: dict[str, Folded], event: Recorded, position: int) -> None:
-    key = side.projection.key(event)
+    key = side.projection.row_key(event)
     if key is None:
-        return
-    over = side.projection.over
-    if over is not None and key in rows and over(rows[key].state, event):
         return
     if event.recorded_us > side.moments.at_us:  # told later of then: a fold must not forget days that are asked about
         event = msgspec.structs.replace(event, recorded_us=side.moments.at_us)
-    state = side.projection.fold(rows[key].state if key in rows else None, event)
+    before = rows[key].state if key in rows else None
+    if not (timely := side.projection.in_time(before, event)):
+        return
+    state = side.projection.fold(before, timely)
     if state is None:
         rows.pop(key, None)
     else:

@@ -8,10 +8,11 @@ lies after them still, so the order of arrival changes nothing.
 
 from datetime import date
 from functools import cache, partial
+from operator import attrgetter
 
 import msgspec
 
-from projections.acquisition.days import State, as_of, fold, steps
+from projections.acquisition.days import State, as_of, fold, steps, timely
 from projections.projection import Projection
 from projections.scoring.cases import ComplaintCase
 from projections.scoring.evidence import DAY_US
@@ -20,7 +21,6 @@ from projections.scoring.models import Model, models
 from projections.scoring.policy import AcquisitionPolicy, Policy
 from projections.scoring.state import WORD_BITS
 from schemas import catalogue as c
-from schemas.touchpoint import Recorded
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
@@ -66,32 +66,23 @@ class Row(msgspec.Struct, frozen=True):
 @cache
 def acquisition(policy: Policy) -> Projection:
     """The projection under a policy."""
-    by_kind, far_days = models(policy), policy.acquisition.far_days
+    by_kind = models(policy)
     return Projection(
         "acquisition",
         version=2,
         policy=policy.digest,
         row=Row,
         state=State,
-        key=_key,
+        key=attrgetter("relationship"),
         takes=_TYPES,
-        over=partial(_over, far_days),
-        fold=partial(fold, {kind: {type_: steps(model, type_) for type_ in _TYPES} for kind, model in by_kind.items()}, far_days),
+        timely=partial(timely, policy.acquisition.far_days),
+        fold=partial(fold, {kind: {type_: steps(model, type_) for type_ in _TYPES} for kind, model in by_kind.items()}),
         publish=partial(_publish, by_kind),
         index=("channel", "segment"),
     )
 
 
 _TYPES = frozenset(entry.struct for entry in c.CATALOGUE.values() if not entry.type.startswith(c.RESERVED_PREFIX))
-
-
-def _key(event: Recorded) -> str | None:
-    return event.relationship if type(event.data) in _TYPES else None
-
-
-def _over(far_days: int, state: State, event: Recorded) -> bool:
-    """Whether the days that are looked at were over when it happened."""
-    return event.occurred_us // DAY_US >= state.begun + far_days
 
 
 def _publish(by_kind: dict[str, Model], state: State, _moment_us: int) -> Row:

@@ -90,14 +90,28 @@ def steps(model: Model, type_: type) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def fold(by_kind: Mapping[str, Mapping[type, Sequence[Step]]], far_days: int, state: State | None, event: Recorded) -> State:
-    """The state after a touchpoint, whatever the order in which they arrive. ``by_kind``: ``steps`` of every type there may be."""
+def timely(far_days: int, state: State | None, events: Sequence[Recorded]) -> list[Recorded]:
+    """The touchpoints that happened before the days that are looked at were over, as far as is known when each arrives."""
+    begun, found = UNKNOWN_DAY if state is None else state.begun, []
+    for event in events:
+        day = event.occurred_us // DAY_US
+        if day < begun + far_days:
+            found.append(event)
+            begun = min(begun, day)
+    return found
+
+
+def fold(by_kind: Mapping[str, Mapping[type, Sequence[Step]]], state: State | None, events: Sequence[Recorded]) -> State:
+    """The state after timely touchpoints, whatever the order in which they arrive. ``by_kind``: ``steps`` of every type there may be."""
     if state is None:
-        state = State(event.relationship, event.relationship.partition("/")[0])
-    day = event.occurred_us // DAY_US
-    if day < state.begun + far_days:
-        state.begun = min(day, state.begun)
-        for step in by_kind[state.kind][type(event.data)]:
+        relationship = events[0].relationship
+        state = State(relationship, relationship.partition("/")[0])
+    steps_of, begun = by_kind[state.kind], state.begun
+    for event in events:
+        day = event.occurred_us // DAY_US
+        if day < begun:
+            begun = state.begun = day
+        for step in steps_of[type(event.data)]:
             step(state, event, day)
     return state
 

@@ -190,6 +190,7 @@ def _day(day: int) -> str:
     return iso(day * DAY_US)[:10]
 
 
-def alert_id(relationship: str, cause: str, opened_us: int) -> str:
-    """The same for the same cause opened on the same day, whoever replays it."""
-    return identity(relationship, f"{cause}@{opened_us // DAY_US}").hex()[:ID_DIGITS]
+def alert_id(relationship: str, cause: str, opened_us: int, before: int) -> str:
+    """The same for the same cause opened on the same day, whoever replays it. ``before``: how many of it that day have ended already."""
+    again = f"#{before}" if before else ""
+    return identity(relationship, f"{cause}@{opened_us // DAY_US}{again}").hex()[:ID_DIGITS]

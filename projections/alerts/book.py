@@ -131,7 +131,8 @@ def _open(book: Book, policy: AlertsPolicy, cause: Cause, at_us: int, evidence: 
         _end(book, policy, found, found.resolved_us, "resolved")  # and it comes again
         found = None
     if found is None:
-        name = alert_id(book.relationship, cause.name, at_us)
+        before = [one for one in book.past if one.cause == cause.name and one.opened_us // DAY_US == at_us // DAY_US]
+        name = alert_id(book.relationship, cause.name, at_us, len(before))
         lasts, positions = cause.kind in LASTING, list(evidence[-EVIDENCE_KEPT:])
         parts = {part: Part(cause.severity, cause.text)}
         found = Alert(name, cause.kind, cause.name, cause.severity, positions, at_us, at_us, historical, lasts, parts)

@@ -4,7 +4,7 @@ A row's alerts change by its relationship's events and by time (``book.py``): th
 is published for, so they are the same after a replay, whatever the batches.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -119,14 +119,11 @@ HANDLERS: dict[type, Handler] = {
     type(None): handling.unknown,
 }
 TYPES = frozenset({*HANDLERS, c.Return, c.InvoiceDisputed, c.ContractBreached, c.Incident})
-OF_THE_LEDGER = frozenset({c.ReputationNoted})
 
 
 def _key(event: Recorded) -> str | None:
-    type_ = type(event.data)
-    if type_ not in TYPES or (event.relationship == LEDGER_SUBJECT and type_ not in OF_THE_LEDGER):
-        return None
-    return event.relationship
+    """Of the ledger's own subject only what is known."""
+    return None if event.data is None and event.relationship == LEDGER_SUBJECT else event.relationship
 
 
 def _handlers(sources: Mapping[type, tuple[Source, ...]]) -> dict[type, tuple[Handler, ...]]:
@@ -143,13 +140,15 @@ OTHERS = _handlers({})
 """Of what is no relationship: the ledger's own subject."""
 
 
-def _fold(policy: Policy, by_kind: Mapping[str, Mapping[type, tuple[Handler, ...]]], book: Book | None, event: Recorded) -> Book:
+def _fold(policy: Policy, by_kind: Mapping[str, Mapping[type, tuple[Handler, ...]]], book: Book | None, events: Sequence[Recorded]) -> Book:
     if book is None:
-        book = Book(event.relationship)
-    pass_time(book, policy.alerts, event.recorded_us, event.occurred_us)
-    data = event.data
-    for handle in by_kind.get(book.relationship.partition("/")[0], OTHERS)[type(data)]:
-        handle(book, event, data, policy)
+        book = Book(events[0].relationship)
+    rule, handlers = policy.alerts, by_kind.get(book.relationship.partition("/")[0], OTHERS)
+    for event in events:
+        pass_time(book, rule, event.recorded_us, event.occurred_us)
+        data = event.data
+        for handle in handlers[type(data)]:
+            handle(book, event, data, policy)
     return book
 
 

@@ -4,6 +4,7 @@ Of several signings (or ends) of one contract the one that happened first holds;
 the row does not depend on the order of arrival. What is said of a contract nobody reported signed makes a row too.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Literal, get_args
 
@@ -63,19 +64,27 @@ class State(msgspec.Struct):
     breaches_theirs: int = 0
 
 
-def key(event: Recorded) -> str | None:
+def key(event: Recorded) -> str:
     """``partner/a#K-17`` for contract K-17 of partner/a: other relationships may have one of that name too."""
-    data = event.data
-    return f"{event.relationship}#{data.contract_id}" if isinstance(data, Word) else None
+    return f"{event.relationship}#{_word(event).contract_id}"
 
 
-def fold(state: State | None, event: Recorded) -> State:
-    """The contract after one more word on it."""
-    data, at = event.data, mark(event)
-    if not isinstance(data, Word):
-        raise ValueError(f"{type(data).__name__} is not about a contract")  # noqa: TRY004  # a bug of ours
+def fold(state: State | None, events: Sequence[Recorded]) -> State:
+    """The contract after more words on it."""
     if state is None:
-        state = State(event.relationship, data.contract_id)
+        state = State(events[0].relationship, _word(events[0]).contract_id)
+    for event in events:
+        _take(state, mark(event), _word(event))
+    return state
+
+
+def _word(event: Recorded) -> Word:
+    if not isinstance(event.data, Word):
+        raise ValueError(f"{type(event.data).__name__} is not about a contract")  # noqa: TRY004  # a bug of ours
+    return event.data
+
+
+def _take(state: State, at: Mark, data: Word) -> None:
     match data:
         case ContractSigned():
             if state.signed is None or at < state.signed:
@@ -92,7 +101,6 @@ def fold(state: State | None, event: Recorded) -> State:
             state.breaches_ours += 1
         case ContractBreached():
             state.breaches_theirs += 1
-    return state
 
 
 def _agree(state: State, at: Mark, ends_on: date | None, value: Money | None) -> None:

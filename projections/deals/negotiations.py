@@ -6,7 +6,7 @@ Targets and walk-aways are secrets and stand in no column: only the gains that t
 Of several openings (or closes) of one negotiation the one that happened first holds, so the row does not depend on the order of arrival.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -76,19 +76,27 @@ class State(msgspec.Struct):
     theirs: Offers = msgspec.field(default_factory=Offers)
 
 
-def key(event: Recorded) -> str | None:
+def key(event: Recorded) -> str:
     """``partner/a#N-17`` for negotiation N-17 with partner/a: other relationships may have one of that name too."""
-    data = event.data
-    return f"{event.relationship}#{data.negotiation_id}" if isinstance(data, Word) else None
+    return f"{event.relationship}#{_word(event).negotiation_id}"
 
 
-def fold(state: State | None, event: Recorded) -> State:
-    """The negotiation after one more word on it."""
-    data, at = event.data, mark(event)
-    if not isinstance(data, Word):
-        raise ValueError(f"{type(data).__name__} is not about a negotiation")  # noqa: TRY004  # a bug of ours
+def fold(state: State | None, events: Sequence[Recorded]) -> State:
+    """The negotiation after more words on it."""
     if state is None:
-        state = State(event.relationship, data.negotiation_id)
+        state = State(events[0].relationship, _word(events[0]).negotiation_id)
+    for event in events:
+        _take(state, mark(event), _word(event))
+    return state
+
+
+def _word(event: Recorded) -> Word:
+    if not isinstance(event.data, Word):
+        raise ValueError(f"{type(event.data).__name__} is not about a negotiation")  # noqa: TRY004  # a bug of ours
+    return event.data
+
+
+def _take(state: State, at: Mark, data: Word) -> None:
     match data:
         case NegotiationOpened():
             if state.opened is None or at < state.opened:
@@ -98,7 +106,6 @@ def fold(state: State | None, event: Recorded) -> State:
         case NegotiationClosed():
             if state.closed is None or at < state.closed:
                 state.closed, state.close = at, data
-    return state
 
 
 def _offer(offers: Offers, at: Mark, terms: dict[str, float]) -> None:

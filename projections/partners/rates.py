@@ -4,6 +4,7 @@ Rates stand in the order they take effect, however they arrived. Of more than ``
 were. A rate in another currency or unit than the one before is told without a change.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 import msgspec
@@ -74,28 +75,15 @@ class State(msgspec.Struct):
 
 def key(event: Recorded) -> str | None:
     """``partner/a#steel`` for the item steel of partner/a."""
-    return f"{event.relationship}#{event.data.item}" if isinstance(event.data, Rate) and event.relationship.startswith("partner/") else None
+    return f"{event.relationship}#{_rate(event).item}" if event.relationship.startswith("partner/") else None
 
 
-def fold(state: State | None, event: Recorded) -> State:
-    """The item after one more rate."""
-    data = event.data
-    if not isinstance(data, Rate):
-        raise ValueError(f"{type(data).__name__} is no rate")  # noqa: TRY004  # a bug of ours
+def fold(state: State | None, events: Sequence[Recorded]) -> State:
+    """The item after more rates."""
     if state is None:
-        state = State(event.relationship, data.item)
-    benchmark = data.benchmark
-    told = Told(
-        data.effective_on.toordinal(),
-        mark(event),
-        data.rate.amount,
-        data.rate.currency,
-        data.unit,
-        benchmark.amount if benchmark is not None and benchmark.currency == data.rate.currency else None,
-        data.quantity,
-    )
-    state.rates = sorted([*state.rates, told], key=_in_order)[-RATES_KEPT:]
-    state.count += 1
+        state = State(events[0].relationship, _rate(events[0]).item)
+    state.rates = sorted([*state.rates, *map(_told, events)], key=_in_order)[-RATES_KEPT:]
+    state.count += len(events)
     return state
 
 
@@ -117,6 +105,26 @@ def publish(state: State, _moment_us: int) -> Row:
         change_all=_change(now, state.rates[0]) if len(state.rates) > 1 else None,
         count=state.count,
         history=tuple(Point(_day(one), one.amount, one.currency, one.unit, one.benchmark, one.quantity) for one in state.rates),
+    )
+
+
+def _rate(event: Recorded) -> Rate:
+    if not isinstance(event.data, Rate):
+        raise ValueError(f"{type(event.data).__name__} is no rate")  # noqa: TRY004  # a bug of ours
+    return event.data
+
+
+def _told(event: Recorded) -> Told:
+    data = _rate(event)
+    benchmark = data.benchmark
+    return Told(
+        data.effective_on.toordinal(),
+        mark(event),
+        data.rate.amount,
+        data.rate.currency,
+        data.unit,
+        benchmark.amount if benchmark is not None and benchmark.currency == data.rate.currency else None,
+        data.quantity,
     )
 
 

@@ -4,7 +4,7 @@ A touchpoint counts in the month it happened in. Rows are sums, so the order of 
 months (``period.py``).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -89,15 +89,17 @@ def scorecards(policy: Policy) -> Projection:
 
 
 def _key(event: Recorded) -> str | None:
-    if type(event.data) not in _COUNTED or not event.relationship.startswith("partner/"):
+    if not event.relationship.startswith("partner/"):
         return None
     return f"{event.relationship}#{month_name(month_of(event.occurred_us))}"
 
 
-def _fold(policy: Policy, card: Card | None, event: Recorded) -> Card:
+def _fold(policy: Policy, card: Card | None, events: Sequence[Recorded]) -> Card:
     if card is None:
-        card = Card(f"{event.relationship}#{(month := month_name(month_of(event.occurred_us)))}", event.relationship, month)
-    _COUNTED[type(event.data)](card, event.data, policy)
+        first = events[0]
+        card = Card(f"{first.relationship}#{(month := month_name(month_of(first.occurred_us)))}", first.relationship, month)
+    for event in events:
+        _COUNTED[type(event.data)](card, event.data, policy)
     return card
 
 

@@ -4,6 +4,7 @@ What is kept is chosen by name and by when things happened, never by when they a
 the ``items_kept`` with the smallest hashes of their names, whichever arrive first (bottom-k sampling, Cohen & Kaplan 2007).
 """
 
+from collections.abc import Sequence
 from datetime import date
 from functools import cache, partial
 from typing import Protocol, TypeVar
@@ -123,12 +124,18 @@ _TYPES = frozenset({c.Opened, c.OrderPlaced, c.Rate, c.Qualified, c.ContractSign
 
 
 def _key(event: Recorded) -> str | None:
-    return event.relationship if type(event.data) in _TYPES and event.relationship.startswith("partner/") else None
+    return event.relationship if event.relationship.startswith("partner/") else None
 
 
-def _fold(policy: Policy, state: State | None, event: Recorded) -> State:
+def _fold(policy: Policy, state: State | None, events: Sequence[Recorded]) -> State:
     if state is None:
-        state = State(event.relationship)
+        state = State(events[0].relationship)
+    for event in events:
+        _take(state, event, policy)
+    return state
+
+
+def _take(state: State, event: Recorded, policy: Policy) -> None:
     data = event.data
     if isinstance(data, c.OrderPlaced):
         _buy(state, data, month_of(event.occurred_us), policy)
@@ -144,7 +151,6 @@ def _fold(policy: Policy, state: State | None, event: Recorded) -> State:
         state.disruptions = sorted([*state.disruptions, (starts, mark(event).tie, ends)])[-DISRUPTIONS_KEPT:]
     elif isinstance(data, c.Opened) and (state.opened is None or mark(event) > state.opened):
         state.opened, state.name, state.segment = mark(event), data.name, data.segment
-    return state
 
 
 def _buy(state: State, data: c.OrderPlaced, month: int, policy: Policy) -> None:

@@ -5,6 +5,7 @@ forward-decayed (Cormode et al. 2009) with one half-life for all topics, so the 
 the month it began to count, so the sums up to a month are what was so at its end.
 """
 
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import Self
 
@@ -136,14 +137,20 @@ def reputation(policy: Policy) -> Projection:
 
 
 def _key(event: Recorded) -> str | None:
-    data = event.data
-    whose = _WHOSE.get(type(data), "nobody")
-    return event.relationship if whose is None or (whose != "nobody" and data.by == whose) else None  # type: ignore[union-attr]
+    whose = _WHOSE[type(event.data)]
+    return event.relationship if whose is None or event.data.by == whose else None  # type: ignore[union-attr]
 
 
-def _fold(policy: Policy, state: State | None, event: Recorded) -> State:
+def _fold(policy: Policy, state: State | None, events: Sequence[Recorded]) -> State:
     if state is None:
-        state = State(event.relationship, event.relationship.partition("/")[0], Sums([0.0] * (2 * len(TOPICS))))
+        relationship = events[0].relationship
+        state = State(relationship, relationship.partition("/")[0], Sums([0.0] * (2 * len(TOPICS))))
+    for event in events:
+        _take(state, event, policy)
+    return state
+
+
+def _take(state: State, event: Recorded, policy: Policy) -> None:
     at, data = event.occurred_us, event.data
     state.last_us = max(at, state.last_us)
     sources = SIMPLE[state.kind].get(type(data))
@@ -165,7 +172,6 @@ def _fold(policy: Policy, state: State | None, event: Recorded) -> State:
             state.opened, state.segment = new, data.segment
     if len(state.sums.months) > policy.reputation.months_kept + MONTHS_SLACK:
         state.sums.months = state.sums.newest(policy.reputation.months_kept)
-    return state
 
 
 def _publish(policy: Policy, state: State, moment_us: int) -> Row:

@@ -7,7 +7,7 @@ one in ``poison`` fails half done.
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,7 +63,12 @@ def chains(
 ) -> Projection:
     """The projection; ``poison`` says of an event's id that it cannot be folded."""
 
-    def fold(state: State | None, event: Recorded) -> State | None:
+    def fold(state: State | None, events: Sequence[Recorded]) -> State | None:
+        for event in events:
+            state = step(state, event)
+        return state
+
+    def step(state: State | None, event: Recorded) -> State | None:
         state = state or State(cast("str", key(event)))
         state.digest = hashlib.sha256(f"{state.digest} {event.position} {event.id} {event.data}".encode()).hexdigest()
         if poison(event.id):
@@ -182,10 +187,10 @@ def naive(events: Iterable[Stored], projection: Projection) -> dict[str, tuple[S
     for one in events:
         id_ = msgspec.json.decode(one.event)["id"]
         event = Recorded(one.position, one.relationship, one.version, one.type, one.recorded_us, 0, "test", id_, None, None)
-        name = projection.key(event)
-        over = projection.over
-        if name is not None and not (over is not None and name in rows and over(rows[name][0], event)):
-            state = projection.fold(rows[name][0] if name in rows else None, event)
+        name = projection.row_key(event)
+        before = rows[name][0] if name in rows else None
+        if name is not None and (timely := projection.in_time(before, event)):
+            state = projection.fold(before, timely)
             if state is None:
                 rows.pop(name, None)
             else:

@@ -41,9 +41,9 @@ def rows(projection: Projection, events: Iterable[Recorded], moment_us: int = NO
     """The rows of a projection after the events, by key."""
     states: dict[str, Any] = {}
     for event in events:
-        key = projection.key(event)
-        if key is not None:
-            states[key] = projection.fold(states.get(key), event)
+        key = projection.row_key(event)
+        if key is not None and (timely := projection.in_time(states.get(key), event)):
+            states[key] = projection.fold(states.get(key), timely)
     return {key: projection.publish(state, moment_us) for key, state in states.items() if state is not None}
 
 

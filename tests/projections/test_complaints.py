@@ -25,7 +25,7 @@ def said(data: Data | None, *, hour: int = 0, source: str = "crm", id_: str = "1
 def folded(events: Iterable[Recorded]) -> Row | None:
     state = None
     for event in events:
-        state = COMPLAINTS.fold(state, event)
+        state = COMPLAINTS.fold(state, [event])
     return None if state is None else publish(state, 0)
 
 
@@ -61,10 +61,10 @@ def test_a_resolution_nobody_had_reported_shows_and_joins_its_opening_when_that_
 
 
 def test_complaints_of_other_relationships_and_other_touchpoints_are_other_rows_or_none() -> None:
-    assert COMPLAINTS.key(said(OPENING)) == COMPLAINTS.key(said(RESOLUTION)) == "customer/acme#17"
-    assert COMPLAINTS.key(said(OPENING, relationship="partner/acme")) == "partner/acme#17"
-    assert COMPLAINTS.key(said(Contact(channel="mail", direction="inbound"))) is None
-    assert COMPLAINTS.key(said(None)) is None
+    assert COMPLAINTS.row_key(said(OPENING)) == COMPLAINTS.key(said(RESOLUTION)) == "customer/acme#17"
+    assert COMPLAINTS.row_key(said(OPENING, relationship="partner/acme")) == "partner/acme#17"
+    assert COMPLAINTS.row_key(said(Contact(channel="mail", direction="inbound"))) is None
+    assert COMPLAINTS.row_key(said(None)) is None
 
 
 words = st.builds(

@@ -100,9 +100,10 @@ def naive(events: Iterable[Stored], projection: Projection) -> dict[str, tuple[A
     for history in histories.values():
         last = max((event.position for event in history if event.type == CORRECTION), default=0)
         for event in believed(history):
-            name = projection.key(event)
-            if name is not None:
-                state = projection.fold(rows[name][0] if name in rows else None, event)
+            name = projection.row_key(event)
+            before = rows[name][0] if name in rows else None
+            if name is not None and (timely := projection.in_time(before, event)):
+                state = projection.fold(before, timely)
                 rows.pop(name, None)
                 if state is not None:
                     rows[name] = state, max(event.position, last)

@@ -67,11 +67,11 @@ class ComplaintsView(PostgresTrackingRecorder):
             return {row["key"]: msgspec.msgpack.decode(row["state"], type=State) for row in cursor.fetchall()}
 
     def fold(self, event: Recorded, tracking: Tracking) -> None:
-        key = COMPLAINTS.key(event)
+        key = COMPLAINTS.row_key(event)
         with self.datastore.transaction(commit=True) as cursor:
             cursor.execute(sql.SQL("SELECT state FROM {} WHERE key = %s").format(self.rows), (key,))
             found = cursor.fetchone()
-            state = COMPLAINTS.fold(None if found is None else msgspec.msgpack.decode(found["state"], type=State), event)
+            state = COMPLAINTS.fold(None if found is None else msgspec.msgpack.decode(found["state"], type=State), [event])
             put = sql.SQL("INSERT INTO {} VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET state = excluded.state").format(self.rows)
             cursor.execute(put, (key, msgspec.msgpack.encode(state)))
             self._insert_tracking(cursor, tracking)

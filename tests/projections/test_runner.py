@@ -29,7 +29,7 @@ from projections.tables import Table
 from projections.views import Views
 from schemas.errors import StoreUnavailableError
 from schemas.records import recorded
-from schemas.touchpoint import Stored
+from schemas.touchpoint import Recorded, Stored
 from tests.projections.chains import SECOND, House, Log, Place, Row, State, chains, from_nothing, naive, parked, row, table, touchpoint
 from tests.services.postgres import Postgres
 
@@ -47,7 +47,10 @@ def test_rows_are_the_fold_of_their_events(house: House) -> None:
 
 
 def test_what_comes_too_late_to_change_a_row_leaves_it_as_it_was_written(house: House, small: None) -> None:
-    few = msgspec.structs.replace(chains(lambda id_: id_ == "e50"), over=lambda state, _: state.events >= 2)
+    def timely(state: State | None, events: Sequence[Recorded]) -> Sequence[Recorded]:
+        return events[: 2 - (state.events if state else 0)]
+
+    few = msgspec.structs.replace(chains(lambda id_: id_ == "e50"), timely=timely)
     for _ in range(6):
         house.log.add_many(10)
         house.catch_up(few)

@@ -77,7 +77,7 @@ THINGS = Projection(
     row=Row,
     state=State,
     key=lambda event: event.relationship,
-    fold=lambda state, event: State(event.relationship, (state.number if state else 0) + event.position),
+    fold=lambda state, events: State(events[0].relationship, (state.number if state else 0) + sum(event.position for event in events)),
     publish=publish,
     index=("color,share", "number"),
 )

@@ -71,11 +71,8 @@ def test_what_happens_after_the_later_moment_changes_nothing() -> None:
         happened(c.Complaint("x", "them", "critical"), 200),
     ]
     assert row(events + later) == row(events)
-    state = None
-    for event in events:
-        state = VIEW.fold(state, event)
-    assert VIEW.over is not None
-    assert all(VIEW.over(state, event) for event in later)
+    state = VIEW.fold(None, events)
+    assert not any(VIEW.in_time(state, event) for event in later)
 
 
 def test_a_touchpoint_from_before_moves_the_beginning_and_both_moments() -> None:

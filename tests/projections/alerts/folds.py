@@ -28,8 +28,8 @@ def folded(events: Iterable[Recorded], policy: Policy = POLICY) -> Book:
     view = alerts(policy)
     book: Book | None = None
     for event in events:
-        if view.key(event) is not None:
-            book = view.fold(book, event)
+        if view.row_key(event) is not None:
+            book = view.fold(book, [event])
     assert book is not None
     return book
 

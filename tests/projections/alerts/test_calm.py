@@ -76,8 +76,8 @@ def sample(seed: int) -> list[Life]:
 def raised(events: Iterable[Recorded]) -> tuple[Told, ...]:
     book = None
     for event in events:
-        if VIEW.key(event) is not None:
-            book = VIEW.fold(book, event)
+        if VIEW.row_key(event) is not None:
+            book = VIEW.fold(book, [event])
     row: Row | None = None if book is None else VIEW.publish(book, NOW)  # type: ignore[assignment]
     return () if row is None else row.alerts
 

@@ -11,7 +11,7 @@ from projections.scoring.policy_file import replaced
 from schemas import catalogue as c
 from schemas.catalogue import Data
 from schemas.touchpoint import Recorded
-from tests.projections.alerts.folds import PARTNER, day, folded, live, opened_us, row, told
+from tests.projections.alerts.folds import PARTNER, VIEW, day, folded, live, opened_us, row, told
 from tests.projections.events import POLICY
 
 EUR = "EUR"
@@ -312,6 +312,13 @@ def test_reputation_has_dropped_when_it_stands_well_below_its_best_of_late() -> 
     (one,) = told([*steady, noted(9.0, 74.0)])
     assert (one.kind, one.relationship, one.state) == ("reputation_dropped", "ledger", "open")
     assert told([*steady, noted(9.0, 74.0), noted(8.0, 78.5)])[0].state == "closed"
+    handled = [
+        live(c.AlertAcknowledged(one.id), 8.0, relationship="ledger", actor="a.keller"),
+        live(c.AlertDelivered(one.id, "topic"), 8.0, relationship="ledger"),
+    ]
+    (same,) = told([*steady, noted(9.0, 74.0), *handled])
+    assert (same.state, same.acknowledged_by, same.delivered) == ("acknowledged", "a.keller", ("topic",))
+    assert VIEW.row_key(live(None, 8.0, relationship="ledger")) is None  # what a newer version writes about the ledger
 
 
 def test_the_row_counts_what_stands_and_names_the_gravest() -> None:

@@ -137,8 +137,16 @@ def test_looking_changes_nothing_however_often_and_whenever(events: list[Recorde
     for event in events[1:]:
         for ago in looks:
             VIEW.publish(book, max(event.recorded_us - int(ago * DAY), book.seen_us))
-        book = VIEW.fold(book, event)
+        book = VIEW.fold(book, [event])
     assert VIEW.publish(book, NOW) == VIEW.publish(folded(events), NOW)
+
+
+def test_what_was_over_and_comes_again_on_the_same_day_is_another_alert() -> None:
+    first = [live(c.Complaint("C-1", "them", "major"), 20.0), live(c.ComplaintResolved("C-1", "resolved"), 5.0)]
+    again = replace(live(c.Complaint("C-2", "them", "major"), 20.0), recorded_us=NOW - 5 * DAY)  # and was due as the other was
+    found = told([*first, again])
+    assert [one.state for one in found].count("closed") == 1
+    assert len({one.id for one in found}) == len(found) == 2
 
 
 @given(stories())

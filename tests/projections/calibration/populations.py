@@ -107,7 +107,7 @@ def published(events: Sequence[Recorded], moment_us: int) -> dict[str, Any]:
     """The rows of ``relationships`` at a moment, by relationship, through the fold and the publisher of the real view."""
     states: dict[str, Any] = {}
     for event in events:
-        key = RELATIONSHIPS.key(event)
+        key = RELATIONSHIPS.row_key(event)
         assert key is not None
-        states[key] = RELATIONSHIPS.fold(states.get(key), event)
+        states[key] = RELATIONSHIPS.fold(states.get(key), [event])
     return {key: RELATIONSHIPS.publish(state, moment_us) for key, state in states.items()}

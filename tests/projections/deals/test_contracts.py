@@ -18,7 +18,7 @@ RENEWED = ContractRenewed("K-1", date(2027, 12, 31))
 def row_of(events: Iterable[Recorded]) -> Row:
     state = None
     for event in events:
-        state = CONTRACTS.fold(state, event)
+        state = CONTRACTS.fold(state, [event])
     row = CONTRACTS.publish(state, 0)
     assert isinstance(row, Row)
     return row
@@ -54,9 +54,9 @@ def test_a_notice_longer_than_all_time_leaves_a_day_that_exists() -> None:
 
 
 def test_other_touchpoints_and_other_relationships_are_other_rows_or_none() -> None:
-    assert CONTRACTS.key(happened(Contact("phone", "inbound"))) is None
-    assert CONTRACTS.key(happened(None)) is None
-    assert CONTRACTS.key(happened(SIGNED, relationship="partner/acme")) == "partner/acme#K-1"
+    assert CONTRACTS.row_key(happened(Contact("phone", "inbound"))) is None
+    assert CONTRACTS.row_key(happened(None)) is None
+    assert CONTRACTS.row_key(happened(SIGNED, relationship="partner/acme")) == "partner/acme#K-1"
 
 
 days = st.dates(date(2026, 1, 1), date(2028, 1, 1))

@@ -20,7 +20,7 @@ OPENED = NegotiationOpened("N-1", (PRICE,), "steel")
 def row_of(events: Iterable[Recorded]) -> Row:
     state = None
     for event in events:
-        state = NEGOTIATIONS.fold(state, event)
+        state = NEGOTIATIONS.fold(state, [event])
     row = NEGOTIATIONS.publish(state, 0)
     assert isinstance(row, Row)
     return row
@@ -74,8 +74,8 @@ def test_no_column_holds_a_walk_away() -> None:
 
 
 def test_other_touchpoints_are_no_rows() -> None:
-    assert NEGOTIATIONS.key(happened(Contact("phone", "inbound"))) is None
-    assert NEGOTIATIONS.key(happened(OPENED, relationship="partner/acme")) == "partner/acme#N-1"
+    assert NEGOTIATIONS.row_key(happened(Contact("phone", "inbound"))) is None
+    assert NEGOTIATIONS.row_key(happened(OPENED, relationship="partner/acme")) == "partner/acme#N-1"
 
 
 words = st.one_of(

@@ -22,7 +22,7 @@ def rate(amount: str, day: int = 0, *, currency: str = "EUR", unit: str = "t", b
 def row_of(events: Iterable[Recorded]) -> Row:
     state = None
     for event in events:
-        state = RATES.fold(state, event)
+        state = RATES.fold(state, [event])
     row = RATES.publish(state, 0)
     assert isinstance(row, Row)
     return row
@@ -53,8 +53,8 @@ def test_of_very_many_the_newest_are_remembered_and_all_are_counted() -> None:
 
 
 def test_customers_and_other_touchpoints_have_no_rates() -> None:
-    assert RATES.key(happened(Contact("phone", "inbound"), relationship="partner/acme")) is None
-    assert RATES.key(happened(Rate("steel", "t", Money("1", "EUR"), FIRST))) is None
+    assert RATES.row_key(happened(Contact("phone", "inbound"), relationship="partner/acme")) is None
+    assert RATES.row_key(happened(Rate("steel", "t", Money("1", "EUR"), FIRST))) is None
 
 
 @given(st.lists(st.builds(rate, st.sampled_from(["90", "100"]), st.integers(0, 3)), min_size=1, max_size=8), st.data())

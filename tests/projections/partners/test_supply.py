@@ -40,7 +40,7 @@ def order(item: str, quantity: float = 10, price: float | None = 2.0, days_ago: 
 
 @given(st.data())
 def test_the_order_of_arrival_does_not_matter(data: st.DataObject) -> None:
-    kept = [event for event in sample()[data.draw(st.sampled_from(PARTNERS))] if supply(POLICY).key(event)]
+    kept = [event for event in sample()[data.draw(st.sampled_from(PARTNERS))] if supply(POLICY).row_key(event)]
     events = data.draw(st.lists(st.sampled_from(kept), min_size=1, max_size=60, unique_by=lambda event: event.position))
     assert row(data.draw(st.permutations(events))) == row(sorted(events, key=lambda event: event.occurred_us))
 
@@ -60,14 +60,14 @@ def test_of_very_many_items_and_months_the_same_sample_is_kept_whatever_arrives_
 @given(st.data())
 def test_a_state_written_down_and_read_again_goes_on_as_before(data: st.DataObject) -> None:
     view = supply(POLICY)
-    events = [event for event in sample()[data.draw(st.sampled_from(PARTNERS))] if view.key(event)]
+    events = [event for event in sample()[data.draw(st.sampled_from(PARTNERS))] if view.row_key(event)]
     cut = data.draw(st.integers(1, len(events)))
     state = None
     for event in events[:cut]:
-        state = view.fold(state, event)
+        state = view.fold(state, [event])
     state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=State)
     for event in events[cut:]:
-        state = view.fold(state, event)
+        state = view.fold(state, [event])
     assert view.publish(state, NOW) == row(events)
 
 

@@ -36,7 +36,7 @@ def amounts(row: Row) -> dict[str, float]:
 def histories(draw: st.DrawFn) -> list[Recorded]:
     """Some of what happened in one relationship of the sample, arriving in any order."""
     relationship = draw(st.sampled_from(sorted(sample())))
-    events = [event for event in sample()[relationship] if VIEW.key(event)]
+    events = [event for event in sample()[relationship] if VIEW.row_key(event)]
     chosen = draw(st.lists(st.sampled_from(events), min_size=1, max_size=60, unique_by=lambda event: event.position))
     return draw(st.permutations(chosen))
 
@@ -61,10 +61,10 @@ def test_a_state_written_down_and_read_again_goes_on_as_before(events: list[Reco
     cut = data.draw(st.integers(1, len(events)))
     state = None
     for event in events[:cut]:
-        state = VIEW.fold(state, event)
+        state = VIEW.fold(state, [event])
     state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=State)
     for event in events[cut:]:
-        state = VIEW.fold(state, event)
+        state = VIEW.fold(state, [event])
     same(VIEW.publish(state, NOW), row(events))  # type: ignore[arg-type]
 
 
@@ -185,6 +185,6 @@ def test_months_beyond_those_told_singly_are_added_together() -> None:
     assert found.months["earlier"][0] > 0
     state = None
     for event in events:
-        state = VIEW.fold(state, event)
+        state = VIEW.fold(state, [event])
     assert state is not None
     assert len(state.sums.months) < 40
