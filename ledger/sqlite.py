@@ -2,7 +2,8 @@
 
 One connection writes, in ``BEGIN IMMEDIATE`` transactions made durable by ``synchronous=FULL``; other processes may write to the
 same file in turn. Readers have connections of their own and never wait for the writer. All SQL of the SQLite store is here, in
-``sqlite_append.py``, ``sqlite_besides.py``, ``sqlite_connections.py``, ``sqlite_copies.py``, ``sqlite_keys.py`` and ``sqlite_schema.py``.
+``sqlite_append.py``, ``sqlite_besides.py``, ``sqlite_connections.py``, ``sqlite_copies.py``, ``sqlite_keys.py``, ``sqlite_schema.py`` and
+``sqlite_wal.py``.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ from ledger.plan import Outcome, Plan, Request, Row, plan
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
 from ledger.sqlite_connections import make_file, set_up, told, waiting_for_others
+from ledger.sqlite_wal import Copier
 from ledger.vault import KeptKey, Sealer, Vault
 from schemas.errors import ImmutableError, SettingsError, StoreNewerError, StoreOlderError
 from schemas.touchpoint import Stored
@@ -56,6 +58,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         self._closed = False
         self._grown = threading.Condition()
         self._writing = threading.Lock()
+        self._copier = Copier(path, connections.CHECKPOINT_PAGES)
         super().__init__(SQLiteDatastore(self._uri, originator_id_type="text"))
         self._writer: sqlite3.Connection | None = None
         self._newest, self._supposing = append.Newest(), True
@@ -149,7 +152,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         """The file holds no destroyed key any more, for ``secure_delete`` overwrites; this empties the write-ahead log, too."""
         if self._writer is None:
             raise ValueError(f"{self.path} was opened read-only")
-        with self._writing, self._telling():
+        with self._writing, self._copier.idle, self._telling():
             ((busy, _, _),) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return not busy
 
@@ -269,6 +272,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             self._idle.pop().close()
         self.datastore.close()
         with self._writing:
+            self._copier.close()
             if self._writer is not None:
                 self._writer.close()
 
@@ -321,6 +325,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             raise ValueError(f"{self.path} was opened read-only")
         with self._writing, self._telling(), self._transaction(self._writer) as writer:
             yield writer
+        self._copier.look()
 
     @contextlib.contextmanager
     def _transaction(self, writer: sqlite3.Connection) -> Iterator[sqlite3.Connection]:

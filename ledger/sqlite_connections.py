@@ -5,6 +5,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from ledger.sqlite_wal import PATIENCE
 from schemas.errors import ImmutableError, LedgerError, StoreUnavailableError
 
 LOCK_TIMEOUT_S = 30.0  # how long an append waits for another process's
@@ -49,7 +50,7 @@ def set_up(writer: sqlite3.Connection, path: Path) -> None:
     writer.execute("PRAGMA synchronous = FULL")
     writer.execute("PRAGMA fullfsync = ON")  # macOS: down to the disk itself
     writer.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES * PATIENCE}")  # where the Copier does not come to it
     writer.execute("PRAGMA secure_delete = ON")  # nothing but keys and dead letters is ever overwritten
 
 

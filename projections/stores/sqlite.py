@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ledger.sqlite_wal import PATIENCE, Copier
 from projections.stores import sqlite_schema as schema
 from projections.stores.interface import Cells, Holding, Page, Parked, Progress, Purpose
 from projections.stores.leases import Leases, is_kept
@@ -32,7 +33,7 @@ PRAGMAS = (
     "synchronous=NORMAL",
     f"cache_size=-{CACHE_KIB}",
     f"journal_size_limit={WAL_KEPT_BYTES}",
-    f"wal_autocheckpoint={WAL_PAGES}",
+    f"wal_autocheckpoint={WAL_PAGES * PATIENCE}",  # where the Copier does not come to it
     "secure_delete=ON",  # of a row that was erased nothing stays in the file
 )
 
@@ -51,6 +52,7 @@ class SqliteStore:
         self.path, self.place, self._who = path, str(path), who
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        self._copier = Copier(path, WAL_PAGES)
         with suppress(OSError):  # SQLite says why, below
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # of its own it would let everybody read it
         with closing(self.writer()) as writer, self._told():
@@ -67,7 +69,7 @@ class SqliteStore:
             for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
             connection.create_function("bucket", 1, _bucket, deterministic=True)
-            return SqliteWriter(connection, self._told, share)
+            return SqliteWriter(connection, self._told, share, committed=self._copier.look)
 
     def try_lock(self, purpose: Purpose) -> FileLock | Leases | None:
         if purpose == "rebuild":
@@ -111,12 +113,13 @@ class SqliteStore:
 
     def scrub(self) -> bool:
         """The file holds nothing of them, for ``secure_delete`` overwrites; this empties the write-ahead log, too."""
-        with self._told(), closing(self.writer()) as writer:
+        with self._told(), closing(self.writer()) as writer, self._copier.idle:
             ((busy, _, _),) = writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return not busy
 
     def close(self) -> None:
         """Close the reading connections of every thread."""
+        self._copier.close()
         while self._opened:
             self._opened.pop().close()
         self._local = threading.local()

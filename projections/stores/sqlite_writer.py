@@ -66,11 +66,21 @@ _moved = attrgetter(*MOVED)
 
 
 class SqliteWriter:
-    """A connection that writes what is in ``share``; ``told`` turns SQLite's errors into ours."""
+    """A connection that writes what is in ``share``.
 
-    def __init__(self, connection: sqlite3.Connection, told: Callable[[], AbstractContextManager[None]], share: Share) -> None:
+    told: turns SQLite's errors into ours. committed: called after each commit.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        told: Callable[[], AbstractContextManager[None]],
+        share: Share,
+        *,
+        committed: Callable[[], None],
+    ) -> None:
         self.connection = connection
-        self._told, self._share = told, share
+        self._told, self._share, self._committed = told, share, committed
         self._buckets = None if len(buckets(share)) == BUCKETS else buckets(share)  # None: all, which need not be asked for
         self._firsts = None if share is None else ", ".join(str(one.first) for one in share)
         self._statements: dict[Table, Statements] = {}
@@ -94,10 +104,11 @@ class SqliteWriter:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+        self._committed()
 
     def within(self, share: Share) -> "SqliteWriter":
         """As in ``Writer``."""
-        return SqliteWriter(self.connection, self._told, share)
+        return SqliteWriter(self.connection, self._told, share, committed=self._committed)
 
     def holds(self, relationship: str) -> bool:
         return self._buckets is None or bucket(relationship) in self._buckets
