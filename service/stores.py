@@ -19,11 +19,23 @@ CYCLES_AFTER = 50_000  # containers made before the newest are searched for cycl
 def open_ledger(settings: Settings, *, read_only: bool = False) -> Ledger:
     """The ledger the settings name; as in ``Ledger.open``, and one that an older version wrote is brought up to date first."""
     vault = vault_of(settings)
+    if not read_only:
+        _collect_rarely()
     try:
         return Ledger.open(settings.store, clock=now_us, vault=vault, read_only=read_only)
     except StoreOlderError:
         Ledger.open(settings.store, clock=now_us).close()
         return Ledger.open(settings.store, clock=now_us, vault=vault, read_only=read_only)
+
+
+def _collect_rarely() -> None:
+    """Let this process look for garbage in cycles more rarely, and never in what it has by now, the program itself.
+
+    To go through that takes 50 ms, for which every thread waits. States are lists and dicts by the ten thousand, none part of a cycle.
+    """
+    if not gc.get_freeze_count():
+        gc.freeze()
+        gc.set_threshold(CYCLES_AFTER, *gc.get_threshold()[1:])
 
 
 def views_place(settings: Settings) -> Path | str:
@@ -32,11 +44,8 @@ def views_place(settings: Settings) -> Path | str:
 
 
 def open_views(settings: Settings) -> Views:
-    """The views of that ledger, made where there are none.
-
-    The process then looks for garbage in cycles more rarely: states are lists and dicts by the ten thousand, and none is part of a cycle.
-    """
-    gc.set_threshold(CYCLES_AFTER, *gc.get_threshold()[1:])
+    """The views of that ledger, made where there are none."""
+    _collect_rarely()
     place = views_place(settings)
     if isinstance(place, Path):
         place.parent.mkdir(parents=True, exist_ok=True)
