@@ -19,15 +19,19 @@ class Trouble:
         self._tell_at_s = 0.0
 
     def tell(self, event: str, error: Exception | None = None, *, after_s: float = 0.0, **fields: object) -> None:
-        """Note that ``event`` goes on, for what ``error`` says; log it when it is time. ``after_s``: how long a try took that failed."""
+        """Note that ``event`` goes on, for what ``error`` says; log it when it is time, as an error where there is one.
+
+        ``after_s``: how long a try took that failed.
+        """
         now_s = time.monotonic()
         if event != self._event:
             self._event, self._since_s = event, now_s - after_s
             self._tell_at_s = self._since_s + TELL_S
         if now_s >= self._tell_at_s:
-            if error is not None:
-                fields["error"] = _words(error)
-            log.warning(event, lasted_s=self._lasted_s(now_s), **fields)
+            if error is None:
+                log.warning(event, lasted_s=self._lasted_s(now_s), **fields)
+            else:
+                log.error(event, lasted_s=self._lasted_s(now_s), error=_words(error), **fields)
             self._tell_at_s = now_s + REMIND_S
 
     def end(self) -> None:

@@ -75,9 +75,13 @@ class Gatherer:
                 if ticket in ticket.group.tickets:
                     ticket.group.tickets.remove(ticket)
             raise
-        if isinstance(ticket.outcome, Exception):
-            raise ticket.outcome
-        return ticket.outcome
+        outcome, ticket.outcome = ticket.outcome, None
+        if isinstance(outcome, Exception):
+            try:
+                raise outcome
+            finally:
+                del outcome  # an error and the frame it was raised in hold each other, and with them every touchpoint of the request
+        return outcome
 
     def _lead(self, leader: _Ticket) -> None:
         """Write for all of the leader's group, whose turn it holds, and give the turn to those that came meanwhile."""

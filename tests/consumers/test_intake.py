@@ -222,7 +222,7 @@ class Away:
 def test_while_the_store_is_away_the_batch_is_kept_and_the_source_kept_alive(
     messages: list[bytes], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away = Away(ledger, 6)
+    away = Away(ledger, 7)  # six waits last three seconds at least
     source = ListSource(messages, ledger)
     monkeypatch.setattr("consumers.trouble.time.monotonic", lambda: sum(source.idled_ms) / 1_000)
     with capture_logs() as logs:

@@ -3,6 +3,7 @@
 import gc
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -45,6 +46,24 @@ def test_what_was_answered_is_let_go_at_once(ledger: Ledger) -> None:
     try:
         ledger.append(touchpoints(20))
         assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_what_failed_is_let_go_at_once() -> None:
+    class Letter(DeadLetter, frozen=True, weakref=True): ...
+
+    def record(_: Sequence[Request]) -> list[Outcome]:
+        raise StoreUnavailableError("the disk is full")
+
+    gatherer, letter = Gatherer(record), Letter("not_json", "no JSON", "t")
+    known = weakref.ref(letter)
+    gc.disable()  # an outage of hours would fill the memory, a batch a try
+    try:
+        with pytest.raises(StoreUnavailableError):
+            gatherer.submit(Request([], [], dead_letters=[letter]))
+        del letter
+        assert known() is None
     finally:
         gc.enable()
 
