@@ -13,13 +13,12 @@ from ledger.plan import MOVED, Known, Plan, Request, sealing_for
 from ledger.postgres_connections import Connection, Cursor
 from ledger.proof.merkle import Frontier
 from ledger.vault import KeptKey
-from schemas.identity import IDENTITY_BYTES
 
 CHANNEL: LiteralString = "stored_events"  # the channel that eventsourcing's subscriptions listen on
 
 _FIRSTS: LiteralString = """
     SELECT identity, notification_id, state FROM ledger.stored_events
-    WHERE identity = ANY(ARRAY(SELECT substr(%(all)b, start, %(size)b) FROM generate_series(1, length(%(all)b), %(size)b) AS start))
+    WHERE identity = ANY(ARRAY(SELECT decode(digits, 'hex') FROM unnest(string_to_array(%s, E'\\n')) AS digits))
 """
 _VERSIONS: LiteralString = """
     SELECT name, (SELECT max(originator_version) FROM ledger.stored_events WHERE originator_id = name)
@@ -36,7 +35,7 @@ def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
     Many keys travel as one parameter: a list is written by Python, element by element. The last question goes alone: psycopg ends a
     pipeline by a message that turns off the server's clock for sessions that stop in a transaction, and so would hold the head row.
     """
-    identities = b"".join(identity for request in requests for identity in request.identities)
+    identities = "\n".join(identity.hex() for request in requests for identity in request.identities)
     relationships = {touchpoint.subject for request in requests for touchpoint in request.touchpoints}
     streams = list({delivered.stream for request in requests for delivered in request.delivered})
     numbers = [request.replays for request in requests if request.replays is not None]
@@ -44,7 +43,7 @@ def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
     with writer.pipeline():
         _ask(writer, "BEGIN ISOLATION LEVEL READ COMMITTED")
         head = _ask(writer, "SELECT position, recorded_us, frontier FROM ledger.ledger_head FOR UPDATE")
-        firsts = writer.cursor(binary=True).execute(_FIRSTS, {"all": identities, "size": IDENTITY_BYTES})
+        firsts = _ask(writer, _FIRSTS, identities)
         offsets = _ask(writer, OFFSETS, streams) if streams else ()
         sums = _ask(writer, _SUMS, list(MOVED)) if streams or sealed_for else ()
         replayed = _ask(writer, _REPLAYED, numbers) if numbers else ()

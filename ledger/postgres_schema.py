@@ -13,8 +13,9 @@ from ledger.check import NAMED_MAX, Findings
 from ledger.postgres_connections import Connection, Cursor
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
+from schemas.identity import BEFORE_DIGITS, DIGEST_BYTES, NEAR_BYTES, RANDOM, SURE_BYTES, UUID_LENGTH, VERSION_AT
 
-SCHEMA_VERSION = 5  # in ledger_head
+SCHEMA_VERSION = 6  # in ledger_head
 CREATE_LOCK = 0x524C4544  # "RLED": an advisory lock, so that of several processes one creates the tables
 PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
@@ -206,7 +207,41 @@ def _number_keys_of_letters(connection: Connection) -> None:
     connection.execute("UPDATE ledger.ledger_head SET schema_version = 5")
 
 
-UPGRADES: dict[int, Callable[[Connection], None]] = {1: _add_tree, 2: _add_keys, 3: _add_sums, 4: _number_keys_of_letters}
+RENEWED = rf"""
+    CREATE FUNCTION ledger.renewed(former bytea, state bytea) RETURNS bytea LANGUAGE plpgsql AS $$
+    DECLARE event json; id text; digest bytea; near text;
+    BEGIN
+        event := convert_from(state, 'UTF8')::json;
+        id := event ->> 'id';
+        digest := sha256(convert_to(event ->> 'source', 'UTF8') || '\x00' || convert_to(id, 'UTF8'));
+        IF substr(digest, 1, {DIGEST_BYTES}) IS DISTINCT FROM former
+            OR (length(id) = {UUID_LENGTH} AND substr(id, {VERSION_AT + 1}, 1) = '{RANDOM}') THEN
+            RETURN former;
+        END IF;
+        near := left(ltrim(id, '{BEFORE_DIGITS.replace("'", "''")}'), {NEAR_BYTES});
+        RETURN substr(convert_to(near, 'UTF8'), 1, {NEAR_BYTES}) || substr(digest, 1, {SURE_BYTES});
+    EXCEPTION WHEN data_exception THEN
+        RETURN former;
+    END $$
+"""
+"""``schemas.identity.renewed``, where the events are."""
+
+
+def _renew_identities(connection: Connection) -> None:
+    """Write the log anew, with identities as they are made today."""
+    connection.execute(RENEWED)
+    connection.execute("ALTER TABLE ledger.stored_events ALTER COLUMN identity TYPE bytea USING ledger.renewed(identity, state)")
+    connection.execute("DROP FUNCTION ledger.renewed")
+    connection.execute("UPDATE ledger.ledger_head SET schema_version = 6")
+
+
+UPGRADES: dict[int, Callable[[Connection], None]] = {
+    1: _add_tree,
+    2: _add_keys,
+    3: _add_sums,
+    4: _number_keys_of_letters,
+    5: _renew_identities,
+}
 """By version: what leads to the next one."""
 
 

@@ -17,9 +17,10 @@ from ledger import sqlite_besides, sqlite_keys
 from ledger.check import NAMED_MAX, Findings
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
+from schemas.identity import renewed
 
 APPLICATION_ID = 0x524C4544  # "RLED" in the file's header: this file is a ledger of ours
-SCHEMA_VERSION = 6  # in the file's header as user_version
+SCHEMA_VERSION = 7  # in the file's header as user_version
 PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
 LOG = (
@@ -164,7 +165,8 @@ TRIGGERS = {statement.split()[2]: statement for statement in CREATE if statement
 def upgrade(writer: sqlite3.Connection, found: int) -> None:
     """Bring a file of version ``found`` to ``SCHEMA_VERSION``, in the transaction under way; 3 to 10 us an event, in little memory."""
     for version in range(found, SCHEMA_VERSION):
-        UPGRADES[version](writer)
+        if step := UPGRADES.get(version):
+            step(writer)
 
 
 def _add_tree(writer: sqlite3.Connection) -> None:
@@ -188,8 +190,8 @@ def _add_sums(writer: sqlite3.Connection) -> None:
     sqlite_besides.count(writer)
 
 
-def _guard_at_the_head(writer: sqlite3.Connection) -> None:
-    """Write the log anew, without the constraints by which ``INSERT OR REPLACE`` could find a row to replace."""
+def _write_anew(writer: sqlite3.Connection) -> None:
+    """Write the log anew: with identities as they are made today, and nothing unique by which ``INSERT OR REPLACE`` could find a row."""
     head = writer.execute("SELECT position, recorded_us, origin, frontier, root FROM ledger_head").fetchone()
     guards = writer.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN ('stored_events', 'ledger_head')"
@@ -200,8 +202,9 @@ def _guard_at_the_head(writer: sqlite3.Connection) -> None:
     writer.execute("DROP VIEW events")
     writer.execute("ALTER TABLE stored_events RENAME TO former")
     writer.execute(table)
-    columns = "rowid, originator_id, originator_version, topic, recorded_us, identity, state"
-    writer.execute(f"INSERT INTO stored_events ({columns}) SELECT {columns} FROM former ORDER BY rowid")  # noqa: S608  # names of ours
+    writer.create_function("renewed", 2, renewed, deterministic=True)
+    kept = "rowid, originator_id, originator_version, topic, recorded_us, state"
+    writer.execute(f"INSERT INTO stored_events ({kept}, identity) SELECT {kept}, renewed(identity, state) FROM former ORDER BY rowid")  # noqa: S608  # names of ours
     writer.execute("DROP TABLE former")
     for statement in rest:
         writer.execute(statement)
@@ -234,10 +237,10 @@ UPGRADES: dict[int, Callable[[sqlite3.Connection], None]] = {
     1: _add_tree,
     2: _add_keys,
     3: _add_sums,
-    4: _guard_at_the_head,
     5: _number_keys_of_letters,
+    6: _write_anew,
 }
-"""By version: what leads to the next one."""
+"""By version: what leads to the next one; what made a 5 of a 4, the 6 does as well."""
 
 
 def refuses_repeats(connection: sqlite3.Connection) -> bool:

@@ -15,7 +15,7 @@ from projections.moments import Moments
 from projections.queries import Reader
 from projections.scoring.models import models
 from schemas.catalogue import Incentive
-from schemas.identity import identity
+from schemas.identity import digest
 from schemas.touchpoint import Recorded
 
 
@@ -26,7 +26,7 @@ def incentives(reader: Reader, moments: Moments, relationships: Iterable[str], k
     """
     policy = reader.policy_at(moments)
     model = models(policy)[kind]
-    chosen = sorted(relationships, key=lambda relationship: identity(relationship, ""))[: policy.acquisition.histories_max]
+    chosen = sorted(relationships, key=lambda relationship: digest(relationship, ""))[: policy.acquisition.histories_max]
     cases: list[Course] = []
     others: list[Course] = []
     for relationship in chosen:

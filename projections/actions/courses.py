@@ -15,7 +15,7 @@ from projections.scoring.models import Model, models
 from projections.scoring.policy import Policy
 from projections.scoring.state import State, empty, fold
 from schemas.catalogue import Action
-from schemas.identity import identity
+from schemas.identity import digest
 from schemas.touchpoint import Recorded
 
 Taken = Callable[[Recorded], str | None]
@@ -72,7 +72,7 @@ def _chosen(reader: Reader, policy: Policy, moments: Moments) -> Iterator[str]:
             yield state.relationship
         else:
             others.append(state.relationship)
-    others.sort(key=lambda relationship: identity(relationship, ""))
+    others.sort(key=lambda relationship: digest(relationship, ""))
     yield from others[: policy.actions.others_max]
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import msgspec
 
 from schemas.catalogue import By, Issue
-from schemas.identity import identity
+from schemas.identity import digest
 from schemas.touchpoint import iso
 
 AlertKind = Literal[
@@ -193,4 +193,4 @@ def _day(day: int) -> str:
 def alert_id(relationship: str, cause: str, opened_us: int, before: int) -> str:
     """The same for the same cause opened on the same day, whoever replays it. ``before``: how many of it that day have ended already."""
     again = f"#{before}" if before else ""
-    return identity(relationship, f"{cause}@{opened_us // DAY_US}{again}").hex()[:ID_DIGITS]
+    return digest(relationship, f"{cause}@{opened_us // DAY_US}{again}").hex()[:ID_DIGITS]

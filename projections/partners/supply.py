@@ -17,7 +17,7 @@ from projections.scoring.cases.case import Mark, mark
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import Policy
 from schemas import catalogue as c
-from schemas.identity import identity
+from schemas.identity import digest
 from schemas.touchpoint import Recorded
 
 TERMS_KEPT = 12  # of a contract, the newest
@@ -210,7 +210,7 @@ def _kept(among: dict[str, P], name: str, make: type[P], policy: Policy) -> P | 
     found = among.get(name)
     if found is not None:
         return found
-    place = int.from_bytes(identity(name, "")[:7], "big")
+    place = int.from_bytes(digest(name, "")[:7], "big")
     if len(among) >= policy.supply.items_kept:
         last = max(among, key=lambda one: among[one].place)
         if place > among[last].place:

@@ -371,7 +371,7 @@ def check(decode: Callable[[], Touchpoint]) -> None:
     assert EARLIEST_US <= event_.occurred_us <= NOW_US + AHEAD_MAX_US
     assert (event_.data is not None) == (accepted.type in CATALOGUE)
     assert len(content_digest(accepted.event)) == 32
-    assert len(identity(accepted.source, accepted.id)) == 16
+    assert 12 <= len(identity(accepted.source, accepted.id)) <= 24
     assert decode_json(accepted.event, now_us=NOW_US) == accepted
 
 

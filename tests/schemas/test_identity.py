@@ -2,11 +2,12 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.identity import content_digest, identity
+from schemas.identity import NEAR_BYTES, content_digest, identity, renewed
 
 EVENT: dict[str, Any] = {
     "specversion": "1.0",
@@ -23,9 +24,40 @@ def digest(**changes: object) -> bytes:
     return content_digest(json.dumps({**EVENT, **changes}).encode())
 
 
-def test_an_identity_is_half_a_sha256_of_source_nul_id() -> None:
-    assert identity("/crm", "e-1") == hashlib.sha256(b"/crm\0e-1").digest()[:16]
+def test_an_identity_is_the_id_from_its_first_digit_on_and_a_sha256_of_source_nul_id() -> None:
+    assert identity("/crm", "e-1") == b"1" + hashlib.sha256(b"/crm\0e-1").digest()[:12]
     assert identity("/crm", "e-1") != identity("/cr", "me-1")
+    assert identity("/crm", "no digit") == hashlib.sha256(b"/crm\0no digit").digest()[:12]
+
+
+def test_the_identity_of_a_random_uuid_is_half_the_sha256() -> None:
+    id_ = "f81d4fae-7dec-41d0-a765-00a0c91e6bf6"
+    assert identity("/crm", id_) == hashlib.sha256(f"/crm\0{id_}".encode()).digest()[:16]
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "{:012d}",
+        "order-2026-{:06d}-created",
+        "/orders/{:07d}/lines",
+        "018f3b5c-{:04x}-7cc1-9c07-2b6d8e01a4f5",  # a UUID of version 7, two seconds of milliseconds
+        "01HQZX{:04d}5T3K9V7B2M4N6P8R",  # a ULID
+    ],
+)
+def test_identities_of_ids_that_were_given_one_after_the_other_stand_side_by_side(id_: str) -> None:
+    begins = [identity("/crm", id_.format(number))[:NEAR_BYTES] for number in range(2_000)]
+    assert begins == sorted(begins)
+    assert len(set(begins)) >= 125
+
+
+@given(st.tuples(st.text(), st.text()).filter(lambda pair: "\0" not in pair[0] + pair[1]), st.booleans())
+def test_an_identity_is_short_and_renewing_that_of_an_event_gives_it(pair: tuple[str, str], was_altered: bool) -> None:
+    event = msgspec.json.encode({"source": pair[0], "id": pair[1]})
+    former = bytes(16) if was_altered else hashlib.sha256("\0".join(pair).encode()).digest()[:16]
+    assert 12 <= len(identity(*pair)) <= 24
+    assert renewed(former, event) == (former if was_altered else identity(*pair))
+    assert renewed(former, b"{") == former
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from projections.scoring.cases import Case
 from projections.scoring.policy import Policy
-from schemas.identity import identity
+from schemas.identity import digest
 from schemas.touchpoint import Recorded
 
 
@@ -30,4 +30,4 @@ def settle(cases: dict[str, Case], settled: dict[int, int]) -> tuple[Case, int] 
 
 def _number(key: str) -> int:
     """A number for a case's key, eight bytes where the key may have two hundred."""
-    return int.from_bytes(identity(key, "")[:8], "big")
+    return int.from_bytes(digest(key, "")[:8], "big")

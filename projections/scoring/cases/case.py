@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import msgspec
 
-from schemas.identity import identity
+from schemas.identity import digest
 from schemas.touchpoint import Recorded
 
 
@@ -43,4 +43,4 @@ def mark(event: Recorded) -> Mark:
 @lru_cache(maxsize=16_384)
 def _tie(source: str, id_: str) -> int:
     """Remembered, since several views ask for that of the same event."""
-    return int.from_bytes(identity(source, id_)[:8], "big")
+    return int.from_bytes(digest(source, id_)[:8], "big")

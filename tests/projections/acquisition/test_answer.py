@@ -15,7 +15,7 @@ from projections.queries import Reader
 from schemas import catalogue as c
 from schemas import cloudevents
 from schemas.errors import SettingsError
-from schemas.identity import identity
+from schemas.identity import digest
 from schemas.touchpoint import Recorded, Touchpoint, moment
 from service.sample.generator import generate
 from tests.projections.chains import Place
@@ -33,7 +33,7 @@ def answer(reader: Reader, moments: Moments, kind: str, **asked: Any) -> Answer:
 @cache
 def touchpoints() -> tuple[Touchpoint, ...]:
     """Those of a fifth of the sample."""
-    return tuple(one for one in generate(SEED, NOW) if identity(one.subject, "")[0] % 5 == 0)
+    return tuple(one for one in generate(SEED, NOW) if digest(one.subject, "")[0] % 5 == 0)
 
 
 @pytest.fixture
