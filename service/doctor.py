@@ -23,7 +23,7 @@ from projections.scoring.policy_file import PolicyError
 from projections.stores.interface import Holding, Parked
 from projections.stores.leases import is_kept
 from projections.views import Views
-from schemas.errors import AlteredError, LedgerError
+from schemas.errors import AlteredError, LedgerError, SettingsError, StoreUnavailableError
 from schemas.touchpoint import iso
 from service import masters
 from service.intake import source_settings
@@ -63,15 +63,21 @@ def _examine(settings: Settings, now_us: int) -> Iterator[Check]:
     yield from _disk(settings)
     try:
         ledger = open_ledger(settings, read_only=True)
-    except LedgerError as error:
+    except SettingsError as error:
         yield Check("ledger", "wrong", str(error), "`rledger up --sample` makes one to look at; RLEDGER_STORE says where it is")
+        return
+    except LedgerError as error:
+        yield Check("ledger", "wrong", str(error), "see to the disk or the server; docs/backup.md says how a backup is restored")
         return
     with ledger:
         yield from _ledger(settings, ledger, now_us)
         yield _privacy(settings, ledger)
         policies = Policies(ledger)
         yield _policy(policies)
-        yield from _views(settings, ledger, policies)
+        try:
+            yield from _views(settings, ledger, policies)
+        except StoreUnavailableError as error:
+            yield Check("views", "wrong", str(error), "stop what writes there; nothing is lost with them, the next command makes them anew")
         yield _letters(ledger)
         yield from _relays(ledger)
         if settings.kafka is None:

@@ -42,6 +42,20 @@ def test_a_doctor_finds_views_that_nobody_keeps(rledger: Rledger) -> None:
     assert (found["view relationships"], found["dead letters"]) == ("wrong", "low")
 
 
+def test_a_doctor_finds_damaged_files_and_looks_at_all_else(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=purchase(1))
+    rledger("project", "--once")
+    data = Path(rledger.environ["RLEDGER_DATA"])
+    for log in data.glob("*.db-*"):
+        log.unlink()
+    (data / "views.db").write_bytes(b"no database " * 1_000)
+    found = verdicts(rledger)
+    assert (found["ledger"], found["views"], found["dead letters"]) == ("ok", "wrong", "ok")
+    (data / "ledger.db").write_bytes(b"no database " * 1_000)
+    assert "sample" not in rledger.process("doctor").stdout
+    assert verdicts(rledger)["ledger"] == "wrong"
+
+
 def test_a_doctor_finds_a_clock_that_went_back(rledger: Rledger) -> None:
     rledger("append", "-", stdin=purchase(1))
     with sqlite3.connect(Path(rledger.environ["RLEDGER_DATA"], "ledger.db")) as store:
