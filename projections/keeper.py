@@ -27,6 +27,7 @@ from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored
 
 READ_EVENTS = 5_000  # events a read; when fewer come we are live, and they are committed at once
 FOLD_EVENTS = 25_000  # events folded at once where so many wait: some are of the same relationship, whose states then are at hand
+PIECE_EVENTS = 1_000  # events decoded and folded view after view: more of them no longer fit into the processor's cache
 COMMIT_EVENTS = 300_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
 CACHED_ROWS = 10_000  # states a projection keeps in memory, and relationships whose rows are changed between two commits
 BUILD_ROWS = 3_000  # rows a projection changes between two commits while it is built, where each is written but once
@@ -250,11 +251,13 @@ class Keeper:
         mine = [stored for relationship in told for stored in by_relationship[relationship]]
         corrected = {stored.relationship for stored in mine if stored.type in REFOLDED}
         self._corrected |= corrected
-        events = self._decoded(mine)
-        for folding, wanted in zip(self._foldings, self._wanted(events), strict=True):
+        for folding in self._foldings:
             for relationship in corrected:
                 folding.fail(relationship)
-            folding.fold(self.writer, wanted)
+        for start in range(0, len(mine), PIECE_EVENTS):
+            events = self._decoded(mine[start : start + PIECE_EVENTS])
+            for folding, wanted in zip(self._foldings, self._wanted(events), strict=True):
+                folding.fold(self.writer, wanted)
 
     def _wanted(self, events: Sequence[Recorded]) -> list[list[Recorded]]:
         """What each folding takes of ``events``: one look at the type of each, however many projections there are."""

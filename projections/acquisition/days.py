@@ -97,7 +97,8 @@ def timely(far_days: int, state: State | None, events: Sequence[Recorded]) -> li
         day = event.occurred_us // DAY_US
         if day < begun + far_days:
             found.append(event)
-            begun = min(begun, day)
+            if day < begun:
+                begun = day
     return found
 
 

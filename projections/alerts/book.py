@@ -56,10 +56,7 @@ def expect(book: Book, policy: AlertsPolicy, event: Recorded, due_us: int) -> tu
     """Look at the book at the end of the day of ``due_us``. Returns: that moment, and whether the ledger heard of it late."""
     due_us = -(-due_us // DAY_US) * DAY_US
     late = event.recorded_us - due_us > policy.historical_us
-    if not late:
-        book.next_us = min(due_us, book.next_us)
-    else:
-        book.next_late_us = min(due_us, book.next_late_us)
+    _next(book, due_us, late=late)
     return due_us, late
 
 
@@ -84,17 +81,15 @@ def stands(book: Book, part: str) -> bool:
     return part in book.watches or any(part in alert.parts for alert in book.alerts.values())
 
 
-def pass_time(book: Book, policy: AlertsPolicy, recorded_us: int, occurred_us: int) -> None:
-    """Let time pass up to an event: raise what came due before it, end what lapsed."""
+def pass_time(book: Book, policy: AlertsPolicy, recorded_us: int) -> None:
+    """Let time pass up to an event recorded then, the newest ``seen_us``: raise what came due before it, end what lapsed."""
     seen_us = book.seen_us
-    if occurred_us > seen_us:
-        seen_us = book.seen_us = occurred_us
     if book.next_us <= recorded_us or book.next_late_us <= seen_us:
-        for part, one in _due(book, recorded_us, seen_us):
-            if book.lapse_us <= one.due_us:
-                _lapse(book, policy, one.due_us)
+        for due_us, part, one in _due(book, recorded_us, seen_us):
+            if book.lapse_us <= due_us:
+                _lapse(book, policy, due_us)
             cause = Cause(one.kind, one.cause, one.severity, one.text, part, one.since_us)
-            _open(book, policy, cause, one.due_us, [one.position], historical=one.late)
+            _open(book, policy, cause, due_us, [one.position], historical=one.late)
     if book.lapse_us <= seen_us:
         _lapse(book, policy, seen_us)
 
@@ -104,8 +99,8 @@ def at(book: Book, policy: AlertsPolicy, moment_us: int) -> Book:
     if moment_us < book.next_us and moment_us < book.next_late_us and moment_us < book.lapse_us:
         return book
     alerts = {cause: replace(alert, parts=dict(alert.parts)) for cause, alert in book.alerts.items()}
-    then = replace(book, watches=dict(book.watches), alerts=alerts, rhythm=replace(book.rhythm))
-    pass_time(then, policy, moment_us, moment_us)
+    then = replace(book, watches=dict(book.watches), alerts=alerts, rhythm=replace(book.rhythm), seen_us=max(moment_us, book.seen_us))
+    pass_time(then, policy, moment_us)
     return then
 
 
@@ -167,15 +162,32 @@ def _end(book: Book, policy: AlertsPolicy, alert: Alert, at_us: int, how: str) -
     book.past = sorted([*book.past, alert], key=lambda one: (one.closed_us or 0, one.id))[-policy.kept :]
 
 
-def _due(book: Book, recorded_us: int, seen_us: int) -> list[tuple[str, Watch]]:
-    """Take out what is due by now, the first first, and note when the next is."""
-    own, due = book.rhythm, [item for item in book.watches.items() if item[1].due_us <= (seen_us if item[1].late else recorded_us)]
-    for part, _ in due:
+def _next(book: Book, due_us: int, *, late: bool) -> None:
+    """Note when a watch is due, where it is the first."""
+    if late:
+        if due_us < book.next_late_us:
+            book.next_late_us = due_us
+    elif due_us < book.next_us:
+        book.next_us = due_us
+
+
+def _due(book: Book, recorded_us: int, seen_us: int) -> list[tuple[int, str, Watch]]:
+    """Take out what is due by now, when and by part, the first first; and note when the next is."""
+    own, due, left = book.rhythm, list[tuple[int, str, Watch]](), list[Watch | Rhythm]()
+    for part, one in book.watches.items():
+        if one.due_us <= (seen_us if one.late else recorded_us):
+            due.append((one.due_us, part, one))
+        else:
+            left.append(one)
+    for _, part, _ in due:
         del book.watches[part]
     if own.due_us <= (seen_us if own.late else recorded_us):
-        due.append((SILENCE, own.silence()))
+        due.append((own.due_us, SILENCE, own.silence()))
         own.due_us = NEVER_US
-    left: list[Watch | Rhythm] = [*book.watches.values(), own]
-    book.next_us = min([one.due_us for one in left if not one.late], default=NEVER_US)
-    book.next_late_us = min([one.due_us for one in left if one.late], default=NEVER_US)
-    return sorted(due, key=lambda item: (item[1].due_us, item[0]))
+    else:
+        left.append(own)
+    book.next_us = book.next_late_us = NEVER_US
+    for waits in left:
+        _next(book, waits.due_us, late=waits.late)
+    due.sort()  # no two of the same part, so watches are never compared
+    return due

@@ -58,7 +58,10 @@ def _add(book: Book, event: Recorded, good: float, bad: float, policy: Policy) -
     rule, stream = policy.alerts, book.streams.get(STREAM)
     was = 0.0 if stream is None else stream.height
     usual = (book.bad + PRIOR * rule.usual_bad) / (book.good + book.bad + PRIOR)
-    usual = min(max(usual, rule.usual_bad / 2.0), 1.0 - 2.0 * rule.turned_by)
+    if usual < rule.usual_bad / 2.0:
+        usual = rule.usual_bad / 2.0
+    if usual > 1.0 - 2.0 * rule.turned_by:
+        usual = 1.0 - 2.0 * rule.turned_by
     if was == 0.0 and bad <= usual * (good + bad):  # no worse than usual, as nearly always: the step is below 0 (ln x < x - 1)
         book.good, book.bad = book.good + good, book.bad + bad
         return

@@ -145,7 +145,10 @@ def _fold(policy: Policy, by_kind: Mapping[str, Mapping[type, tuple[Handler, ...
         book = Book(events[0].relationship)
     rule, handlers = policy.alerts, by_kind.get(book.relationship.partition("/")[0], OTHERS)
     for event in events:
-        pass_time(book, rule, event.recorded_us, event.occurred_us)
+        if event.occurred_us > book.seen_us:
+            book.seen_us = event.occurred_us
+        if book.next_us <= event.recorded_us or book.next_late_us <= book.seen_us or book.lapse_us <= book.seen_us:  # else time may pass
+            pass_time(book, rule, event.recorded_us)
         data = event.data
         for handle in handlers[type(data)]:
             handle(book, event, data, policy)

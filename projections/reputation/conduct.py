@@ -152,7 +152,8 @@ def _fold(policy: Policy, state: State | None, events: Sequence[Recorded]) -> St
 
 def _take(state: State, event: Recorded, policy: Policy) -> None:
     at, data = event.occurred_us, event.data
-    state.last_us = max(at, state.last_us)
+    if at > state.last_us:
+        state.last_us = at
     sources = SIMPLE[state.kind].get(type(data))
     if sources is not None:
         half_life = policy.reputation.half_life_us

@@ -8,12 +8,15 @@ start of any of these days can be told by subtraction.
 Purchases of one UTC day are one occasion, as of its start: a basket split into three orders is no more loyal than a whole one.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from projections.scoring.cases import Case, Mark, book
 from projections.scoring.cases.case import mark
 from projections.scoring.evidence import DAY_US, Evidence, kept
-from projections.scoring.models import Model
+from projections.scoring.models import Model, Source
+from projections.scoring.policy import Policy
 from schemas.catalogue import Action, Closed, Money, Opened, OrderPlaced, Purchase
 from schemas.touchpoint import Recorded
 
@@ -81,36 +84,51 @@ def empty(relationship: str, model: Model) -> State:
 
 def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
     """``state`` changed by ``event``. ``known_us``: no moment before it will be asked for but those ``trend_days`` back."""
-    at, data = event.occurred_us, event.data
-    type_ = type(data)
-    state.first_us = at if state.events == 0 else min(at, state.first_us)
-    state.last_us = max(at, state.last_us)
+    at, policy = event.occurred_us, model.policy
+    if at < state.first_us or state.events == 0:
+        state.first_us = at
+    if at > state.last_us:
+        state.last_us = at
     state.events += 1
-    recent_from = known_us // DAY_US - model.policy.model.trend_days
+    recent_from = known_us // DAY_US - policy.model.trend_days
     if len(state.recent) > RECENT_MAX:
         state.recent = {key: sum_ for key, sum_ in state.recent.items() if key >> SLOT_BITS >= recent_from}
-
-    _serve(state, model.hours.get(type_), at, model)
+    data = event.data
+    type_ = type(data)
+    if hours := model.hours.get(type_):
+        _serve(state, hours, at, model)
     if (sources := model.simple.get(type_)) is not None:
-        for number, half_life, source in sources:
-            evidence = source(data, model.policy)
-            if evidence is not None:
-                _add_evidence(state, number, evidence, kept(at, half_life), _recent(at, recent_from))
+        _hear(state, sources, event, policy, recent_from)
     elif (case_type := model.cases.get(type_)) is not None:
-        if not book.tell(state.cases, state.settled, case_type, event, model.policy):
-            state.unused += 1
-        elif len(state.cases) > model.policy.model.cases_kept:
-            _settle(state, model, recent_from)
-    elif not _remember(state, event, model, recent_from):
-        state.unused += 1
+        state.unused += not _follow(state, case_type, event, model, recent_from)
+    else:
+        state.unused += not _remember(state, event, model, recent_from)
     if type_ is Closed:
         _close(state, mark(event))
     return state
 
 
+def _hear(state: State, sources: Sequence[tuple[int, float, Source]], event: Recorded, policy: Policy, recent_from: int) -> None:
+    """Add plain evidence."""
+    at, day = event.occurred_us, _recent(event.occurred_us, recent_from)
+    for number, half_life, source in sources:
+        evidence = source(event.data, policy)
+        if evidence is not None:
+            _add_evidence(state, number, evidence, kept(at, half_life), day)
+
+
 def _close(state: State, new: Mark) -> None:
     """The first close to happen counts."""
     state.closed = new if state.closed is None else min(state.closed, new)
+
+
+def _follow(state: State, case_type: type[Case], event: Recorded, model: Model, recent_from: int) -> bool:
+    """Tell the touchpoint's case; False where that is settled."""
+    if not book.tell(state.cases, state.settled, case_type, event, model.policy):
+        return False
+    if len(state.cases) > model.policy.model.cases_kept:
+        _settle(state, model, recent_from)
+    return True
 
 
 def _settle(state: State, model: Model, recent_from: int) -> None:
@@ -154,8 +172,10 @@ def _buy(state: State, at: int, model: Model, recent_from: int) -> None:
         return
     state.bought[word] = days | 1 << bit
     state.purchases += 1
-    state.first_bought = day if state.first_bought is None else min(state.first_bought, day)
-    state.last_bought = day if state.last_bought is None else max(state.last_bought, day)
+    if state.first_bought is None or day < state.first_bought:
+        state.first_bought = day
+    if state.last_bought is None or day > state.last_bought:
+        state.last_bought = day
     amount = kept(day * DAY_US, model.policy.purchases.half_life_us)
     state.sums[-1] += amount
     if day >= recent_from:
@@ -188,11 +208,10 @@ def _add_evidence(state: State, number: int, evidence: Evidence, factor: float, 
             found[3] += all_
 
 
-def _serve(state: State, hours: float | None, at: int, model: Model) -> None:
-    if hours:
-        part = hours * kept(at, model.policy.value.half_life_us)
-        state.served[0] += part
-        state.served[1] += part * part
+def _serve(state: State, hours: float, at: int, model: Model) -> None:
+    part, served = hours * kept(at, model.policy.value.half_life_us), state.served
+    served[0] += part
+    served[1] += part * part
 
 
 def _spend(state: State, at: int, amount: Money, margin: Money | None, model: Model) -> None:
