@@ -19,7 +19,7 @@ from projections.scoring.commitment import Outlook, outlook
 from projections.scoring.evidence import DAY_US, beta_interval, faded
 from projections.scoring.models import Model
 from projections.scoring.policy import DimensionPolicy
-from projections.scoring.state import SLOT_MASK, SLOTS, State, on_day
+from projections.scoring.state import SLOTS, State
 
 STEADY = 2.0  # weights over squared weights of evidence that came steadily; a pile of old evidence alone would be worth as much as when new
 
@@ -106,16 +106,7 @@ def totals(state: State, model: Model, moment_us: int) -> Totals:
 
     ``moment_us`` is not before the newest event of the state, or it is the start of a UTC day within the last ``trend_days``.
     """
-    sums = state.sums
-    if moment_us < state.last_us and state.recent:
-        first = on_day(moment_us // DAY_US, 0)
-        sums = sums.copy()
-        for key, amounts in state.recent.items():
-            if key >= first:
-                for slot, amount in enumerate(amounts, key & SLOT_MASK):
-                    if amount:
-                        left = sums[slot] - amount
-                        sums[slot] = max(0.0, left)
+    sums = state.sums if moment_us >= state.last_us else state.sums_before(moment_us // DAY_US)
     return Totals(summed(sums, state.cases.values(), model, moment_us), _bought(state, sums[-1], model, moment_us))
 
 

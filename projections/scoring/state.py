@@ -2,8 +2,8 @@
 
 ``sums`` holds forward-decayed totals: for dimension i evidence for at 4 i, against at 4 i + 1, of the latter our own conduct at 4 i + 2,
 and at 4 i + 3 all of it decayed twice, which tells how many events the others are worth; last the number of days with a purchase, decayed
-by their own half-life. ``recent`` holds what each of the last ``trend_days`` days added to them, so that the sums as they were at the
-start of any of these days can be told by subtraction.
+by their own half-life. ``recent`` holds what each of the last ``trend_days`` days added to them, and ``earlier`` the sums before these
+days, so that the sums as they were at the start of any of them are told by addition: to the last bit the same whatever came after.
 
 Purchases of one UTC day are one occasion, as of its start: a basket split into three orders is no more loyal than a whole one.
 """
@@ -24,8 +24,8 @@ SLOTS = 4  # places in ``sums`` a dimension has
 SLOT_BITS = 6  # of a key of ``recent``
 SLOT_MASK = (1 << SLOT_BITS) - 1
 BEGINNING_US = -(2**62)  # before every moment there is
+BEGINNING_DAY = -(2**40)  # and before every day
 WORD_BITS = 64
-RECENT_MAX = 1024  # entries of ``recent`` before those no longer needed are dropped; they are harmless until then
 
 
 class Spending(msgspec.Struct, array_like=True, gc=False):
@@ -44,6 +44,8 @@ class State(msgspec.Struct, array_like=True, gc=False):
     relationship: str
     kind: str
     sums: list[float]
+    since: int = BEGINNING_DAY  # the first day of which ``recent`` tells
+    earlier: list[float] = []  # the sums of all before it; empty as long as ``recent`` is, for they are ``sums`` then
     recent: dict[int, list[float]] = {}  # by ``on_day``: added to the sum there, and to those that follow
     cases: dict[str, Case] = {}
     settled: dict[int, int] = {}  # cases that became plain sums, by a number for their key: when they were closed
@@ -62,6 +64,31 @@ class State(msgspec.Struct, array_like=True, gc=False):
     actions: int = 0
     last_action_us: int | None = None
     served: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])  # hours of our work, and their squares, forward-decayed
+
+    def sums_before(self, day: int) -> list[float]:
+        """The sums as they were at the start of ``day``, which is none before ``since``."""
+        if not self.recent:
+            return self.sums
+        keys = self._before(day)
+        if not keys:
+            return self.earlier
+        sums = self.earlier.copy()
+        for key in keys:
+            _add(sums, key & SLOT_MASK, self.recent[key])
+        return sums
+
+    def forget_before(self, day: int) -> None:
+        """Let no day before this one be told singly any more."""
+        self.since = day
+        for key in self._before(day):
+            _add(self.earlier, key & SLOT_MASK, self.recent.pop(key))
+        if self.earlier and not self.recent:
+            self.sums, self.earlier = self.earlier, []
+
+    def _before(self, day: int) -> list[int]:
+        """Keys of ``recent`` for days before this one, in their order: sums then are the same to the last bit, whenever they are made."""
+        first = on_day(day, 0)
+        return sorted([key for key in self.recent if key < first])
 
     def last_bought_before(self, day: int) -> int | None:
         """The last day with a purchase before ``day``."""
@@ -90,27 +117,27 @@ def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
     if at > state.last_us:
         state.last_us = at
     state.events += 1
-    recent_from = known_us // DAY_US - policy.model.trend_days
-    if len(state.recent) > RECENT_MAX:
-        state.recent = {key: sum_ for key, sum_ in state.recent.items() if key >> SLOT_BITS >= recent_from}
+    since = known_us // DAY_US - policy.model.trend_days
+    if since > state.since:
+        state.forget_before(since)
     data = event.data
     type_ = type(data)
     if hours := model.hours.get(type_):
         _serve(state, hours, at, model)
     if (sources := model.simple.get(type_)) is not None:
-        _hear(state, sources, event, policy, recent_from)
+        _hear(state, sources, event, policy)
     elif (case_type := model.cases.get(type_)) is not None:
-        state.unused += not _follow(state, case_type, event, model, recent_from)
+        state.unused += not _follow(state, case_type, event, model)
     else:
-        state.unused += not _remember(state, event, model, recent_from)
+        state.unused += not _remember(state, event, model)
     if type_ is Closed:
         _close(state, mark(event))
     return state
 
 
-def _hear(state: State, sources: Sequence[tuple[int, float, Source]], event: Recorded, policy: Policy, recent_from: int) -> None:
+def _hear(state: State, sources: Sequence[tuple[int, float, Source]], event: Recorded, policy: Policy) -> None:
     """Add plain evidence."""
-    at, day = event.occurred_us, _recent(event.occurred_us, recent_from)
+    at, day = event.occurred_us, event.occurred_us // DAY_US
     for number, half_life, source in sources:
         evidence = source(event.data, policy)
         if evidence is not None:
@@ -122,16 +149,16 @@ def _close(state: State, new: Mark) -> None:
     state.closed = new if state.closed is None else min(state.closed, new)
 
 
-def _follow(state: State, case_type: type[Case], event: Recorded, model: Model, recent_from: int) -> bool:
+def _follow(state: State, case_type: type[Case], event: Recorded, model: Model) -> bool:
     """Tell the touchpoint's case; False where that is settled."""
     if not book.tell(state.cases, state.settled, case_type, event, model.policy):
         return False
     if len(state.cases) > model.policy.model.cases_kept:
-        _settle(state, model, recent_from)
+        _settle(state, model)
     return True
 
 
-def _settle(state: State, model: Model, recent_from: int) -> None:
+def _settle(state: State, model: Model) -> None:
     """Turn the closed case that ended first into plain sums."""
     found = book.settle(state.cases, state.settled)
     if found is None:
@@ -140,15 +167,15 @@ def _settle(state: State, model: Model, recent_from: int) -> None:
     for item in case.items(ended, model.kind, model.policy):
         number = model.numbers[item.dimension]
         factor = kept(item.at_us, model.dimensions[number].half_life_us)
-        _add_evidence(state, number, Evidence(item.plus, item.minus, item.ours), factor, _recent(item.since_us, recent_from))
+        _add_evidence(state, number, Evidence(item.plus, item.minus, item.ours), factor, item.since_us // DAY_US)
 
 
-def _remember(state: State, event: Recorded, model: Model, recent_from: int) -> bool:
+def _remember(state: State, event: Recorded, model: Model) -> bool:
     """Touchpoints that are no evidence but are remembered; False for one that says nothing about this kind."""
     data = event.data
     at = event.occurred_us
     if isinstance(data, Purchase) and model.kind == "customer":
-        _buy(state, at, model, recent_from)
+        _buy(state, at, model)
         _spend(state, at, data.amount, data.margin, model)
     elif isinstance(data, OrderPlaced) and model.kind == "partner":
         _spend(state, at, data.amount, None, model)
@@ -164,7 +191,7 @@ def _remember(state: State, event: Recorded, model: Model, recent_from: int) -> 
     return True
 
 
-def _buy(state: State, at: int, model: Model, recent_from: int) -> None:
+def _buy(state: State, at: int, model: Model) -> None:
     day = at // DAY_US
     word, bit = divmod(day, WORD_BITS)
     days = state.bought.get(word, 0)
@@ -176,36 +203,30 @@ def _buy(state: State, at: int, model: Model, recent_from: int) -> None:
         state.first_bought = day
     if state.last_bought is None or day > state.last_bought:
         state.last_bought = day
-    amount = kept(day * DAY_US, model.policy.purchases.half_life_us)
-    state.sums[-1] += amount
-    if day >= recent_from:
-        state.recent[on_day(day, len(state.sums) - 1)] = [amount]
+    _count(state, day, len(state.sums) - 1, [kept(day * DAY_US, model.policy.purchases.half_life_us)])
 
 
-def _recent(at: int, recent_from: int) -> int | None:
-    """The day of a moment, if it is one of those remembered singly."""
-    day = at // DAY_US
-    return day if day >= recent_from else None
-
-
-def _add_evidence(state: State, number: int, evidence: Evidence, factor: float, day: int | None) -> None:
+def _add_evidence(state: State, number: int, evidence: Evidence, factor: float, day: int) -> None:
     plus, minus, all_ = evidence.plus * factor, evidence.minus * factor, (evidence.plus + evidence.minus) * factor * factor
-    ours = minus if evidence.ours else 0.0
-    sums, slot = state.sums, SLOTS * number
-    sums[slot] += plus
-    sums[slot + 1] += minus
-    sums[slot + 2] += ours
-    sums[slot + 3] += all_
-    if day is not None:
-        key = on_day(day, slot)
-        found = state.recent.get(key)
-        if found is None:
-            state.recent[key] = [plus, minus, ours, all_]
-        else:
-            found[0] += plus
-            found[1] += minus
-            found[2] += ours
-            found[3] += all_
+    _count(state, day, SLOTS * number, [plus, minus, minus if evidence.ours else 0.0, all_])
+
+
+def _count(state: State, day: int, slot: int, amounts: list[float]) -> None:
+    """Add to the sums, from ``slot`` on, what counts from a day on."""
+    if day >= state.since:
+        if not state.recent:
+            state.earlier = state.sums.copy()
+        found = state.recent.setdefault(on_day(day, slot), amounts)
+        if found is not amounts:
+            _add(found, 0, amounts)
+    elif state.recent:
+        _add(state.earlier, slot, amounts)
+    _add(state.sums, slot, amounts)
+
+
+def _add(sums: list[float], slot: int, amounts: list[float]) -> None:
+    for at, amount in enumerate(amounts, slot):
+        sums[at] += amount
 
 
 def _serve(state: State, hours: float, at: int, model: Model) -> None:

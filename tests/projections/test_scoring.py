@@ -100,6 +100,34 @@ def test_the_trend_compares_with_what_had_happened_ninety_days_ago(events: list[
         assert trend == pytest.approx(figured(events, now_us).quality - figured(before, then_us).quality, abs=1e-6)
 
 
+@given(histories(), st.integers(1, 400))
+def test_followed_day_by_day_the_trend_is_that_of_all_told_at_once(events: list[Recorded], shift: int) -> None:
+    now_us = NOW + shift * DAY
+    at_once = folded(msgspec.structs.replace(event, recorded_us=now_us) for event in events)
+    by_day = folded(
+        msgspec.structs.replace(event, recorded_us=event.occurred_us) for event in sorted(events, key=lambda one: one.occurred_us)
+    )
+    trends = [assess(state, MODELS[state.kind], now_us).trend for state in (at_once, by_day)]
+    assert trends[0] == (None if trends[1] is None else pytest.approx(trends[1], abs=1e-6))
+
+
+@given(histories(), st.data())
+def test_what_was_known_of_a_day_stays_the_same_to_the_last_bit_whatever_comes_after(events: list[Recorded], data: st.DataObject) -> None:
+    model = MODELS[events[0].relationship.partition("/")[0]]
+    events = [event for event in events if type(event.data) not in model.cases]
+    day = data.draw(st.integers(NOW // DAY - 2 * POLICY.model.trend_days, NOW // DAY))
+    known_us = (day + data.draw(st.integers(0, POLICY.model.trend_days))) * DAY
+    state = empty("customer/acme", model)
+    for event in events:
+        if event.occurred_us < day * DAY:
+            fold(state, event, model, known_us)
+    before = list(state.sums_before(day))
+    for event in events:
+        if event.occurred_us >= day * DAY:
+            fold(state, event, model, known_us)
+            assert state.sums_before(day) == before
+
+
 @given(st.integers(1, 6))
 def test_settling_old_cases_changes_no_figure_and_a_settled_case_is_not_opened_again(kept: int) -> None:
     complaints = [happened(c.Complaint(f"k{n}", "them", "major"), 300 - 7 * n) for n in range(40)]
