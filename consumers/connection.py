@@ -5,6 +5,7 @@ does not have is an error, never a silent jump), only committed records, coopera
 """
 
 import base64
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -17,13 +18,14 @@ from kafka.net.selector import NetworkSelector
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from consumers.division import WHOLE, DividedAssignor, Division
-from consumers.records import PartitionRecords
+from consumers.records import PartitionRecords, Record
 from schemas.errors import SettingsError
 
 BOOTSTRAP_MS = 2_000  # a try to reach the brokers; a stop is heard after at most that long
 FETCH_BYTES = 8 << 20  # a fetch answers with at most that much; with what is being appended, the bound on memory
 PARTITION_BYTES = FETCH_BYTES // 2  # of those from one partition: two suffice for the largest batches
 FETCH_WAIT_MS = 200  # the broker answers as soon as it has a byte; this bounds how long a newly assigned partition waits for its turn
+APART_S = 0.005  # between the beginnings of two polls
 METADATA_AGE_MS = 5_000  # how soon a topic that was replaced, or has new partitions, is noticed
 RECONNECT_MS_MAX = 2_000
 
@@ -88,6 +90,20 @@ def connect(kind: Callable[..., T], given: Mapping[str, Any], **options: Any) ->
         raise
 
 
+class Pace:
+    """Keeps things ``apart_s`` seconds apart; what comes later than that waits for nothing."""
+
+    def __init__(self, apart_s: float, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._apart_s, self._clock, self._sleep = apart_s, clock, sleep
+        self._next_s = 0.0
+
+    def wait(self) -> None:
+        now_s = self._clock()
+        if now_s < self._next_s:
+            self._sleep(self._next_s - now_s)
+        self._next_s = max(now_s, self._next_s) + self._apart_s
+
+
 class Connection:
     """A consumer that has reached the brokers. Its making raises what ``connect`` does."""
 
@@ -114,6 +130,7 @@ class Connection:
             metrics_enabled=False,
         )
         self.consumer._fetcher.PartitionRecords = PartitionRecords  # noqa: SLF001  # see there
+        self._pace = Pace(APART_S)
 
     @property
     def cluster_id(self) -> str | None:
@@ -141,6 +158,16 @@ class Connection:
     def reached(self) -> bool:
         """Whether any broker is connected now."""
         return any(self._client.connected(broker.node_id) for broker in self._manager.cluster.brokers())
+
+    def poll(self, timeout_ms: int, limit: int) -> Mapping[TopicPartition, list[Record]]:
+        """The next records, at most ``limit``; none where none came within ``timeout_ms``.
+
+        While records flow, what is published within some milliseconds shares a fetch and a commit: each costs 2 ms of CPU, the broker's
+        not counted, and who polls as often as possible takes it from those who wait. A poll that waited for a record delays none.
+        """
+        self._pace.wait()
+        polled: Mapping[TopicPartition, list[Record]] = self.consumer.poll(timeout_ms, max_records=limit)
+        return polled
 
     def join(self) -> bool:
         """Whether we are in the group and have our share of the partitions; if not, the next poll sees to it.

@@ -77,7 +77,7 @@ class KafkaSource:
             self._settle(connection)
             self._resume(connection)
             with self._watchdog:
-                polled = connection.consumer.poll(timeout_ms if self._expected else min(timeout_ms, SETTLE_MS), max_records=limit)
+                polled = connection.poll(timeout_ms if self._expected else min(timeout_ms, SETTLE_MS), limit)
         except LedgerError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever it was, the consumer must not be polled again as it is
