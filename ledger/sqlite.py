@@ -101,6 +101,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
             if not supposing:
                 raise
             self._supposing = False
+            self._newest.refused()
             return None
         self._newest.left(known.position)
         return made

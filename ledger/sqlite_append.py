@@ -1,9 +1,9 @@
 """What an append asks of a SQLite ledger and what it writes, in one transaction.
 
-Nearly all that comes is new, and of relationships that this process wrote of lately. So an append may *suppose* that no identity is in
-the log yet, and that it remembers the newest versions. Whatever was supposed wrongly the database refuses (``sqlite_schema.py``), as it
-would refuse a mistake; then nothing of the append is kept, and it is made again with all looked up. Nothing is supposed of a database
-whose trigger somebody took away.
+Nearly all that comes is new, and of relationships that this process alone wrote of lately, for consumers share a topic by its keys. So
+an append may *suppose* that no identity is in the log yet, and that the versions it remembers are still the newest. Whatever was supposed
+wrongly the database refuses (``sqlite_schema.py``), as it would refuse a mistake; then nothing of the append is kept, and it is made again
+with all looked up. Nothing is supposed of a database whose trigger somebody took away.
 """
 
 import functools
@@ -22,6 +22,7 @@ from ledger.vault import KeptKey
 LOOKUP_SIZES = (1, 8, 64, 512)  # keys a lookup; few sizes, so that each statement is prepared once
 INSERT_SIZES = (256, 64, 16, 4, 1)  # events an INSERT; likewise
 REMEMBERED = 100_000  # newest versions; some 15 MB
+DOUBTS_MAX = 64  # appends that look up every version after suppositions went wrong again and again
 
 # Python lends its lock to other threads at every row that SQLite takes or gives, and may wait for it long: so many versions come in
 # one row, and many events go in one statement.
@@ -42,22 +43,37 @@ _versions = msgspec.json.Decoder(dict[str, int | None]).decode
 
 
 class Newest:
-    """The newest versions of relationships, as this process left them: so they are while the log ends where it left it."""
+    """The newest versions of relationships, as this process left them.
+
+    They are right while the log ends where it left it. Once others have appended, they are supposed to be right still; where they were not,
+    so many appends look again before the next supposes, twice as many each time: that is of writers who share relationships.
+    """
 
     def __init__(self) -> None:
         self._versions: dict[str, int] = {}
         self._end: int | None = None
+        self._supposed = False
+        self._doubts = self._doubting = 0
 
-    def at(self, position: int) -> dict[str, int]:
+    def at(self, position: int, *, supposing: bool) -> dict[str, int]:
         """What is remembered of a log that ends at ``position``; to be gone on with, and forgotten unless ``left`` is called after."""
-        if position != self._end or len(self._versions) > REMEMBERED:
+        alone = position == self._end
+        self._supposed = not alone and supposing and not self._doubting
+        if self._end is None or not (alone or self._supposed) or len(self._versions) > REMEMBERED:
             self._versions = {}
+        self._doubting -= bool(self._doubting) and not alone
         self._end = None
         return self._versions
 
     def left(self, position: int) -> None:
         """Remember: the log now ends at ``position``, durably, and what ``at`` gave is right there."""
         self._end = position
+        if self._supposed:
+            self._doubts = 0
+
+    def refused(self) -> None:
+        """What was supposed was wrong: doubt it for a while."""
+        self._doubts = self._doubting = min(max(1, 2 * self._doubts), DOUBTS_MAX)
 
 
 def look_up(writer: sqlite3.Connection, requests: Sequence[Request], newest: Newest, *, supposing: bool) -> Known:
@@ -67,8 +83,9 @@ def look_up(writer: sqlite3.Connection, requests: Sequence[Request], newest: New
     streams = {delivered.stream for request in requests for delivered in request.delivered}
     numbers = [request.replays for request in requests if request.replays is not None]
     position, recorded_us, frontier = writer.execute("SELECT position, recorded_us, frontier FROM ledger_head").fetchone()
-    versions = newest.at(position)
-    for (part,) in lookup(writer, _VERSIONS, list(relationships.difference(versions))):
+    versions = newest.at(position, supposing=supposing)
+    erased = {request.erases.relationship for request in requests if request.erases is not None}  # judged by its version here, not there
+    for (part,) in lookup(writer, _VERSIONS, list(relationships.difference(versions) | erased)):
         versions.update((relationship, version or 0) for relationship, version in _versions(part).items())
     firsts = {identity: (first, event) for identity, first, event in lookup(writer, _FIRSTS, identities)}
     sealed_for = sealing_for(requests)

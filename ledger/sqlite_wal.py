@@ -1,9 +1,9 @@
 """Copy a write-ahead log back into its SQLite file beside the commits that go on, so that hardly any of them waits for that.
 
 Of itself SQLite copies within the commit that comes to so many pages: some 30 ms of CPU and two syncs, for which everything waits that
-comes meanwhile. Here a thread does so, by a connection of its own, and leaves to whoever commits next the little that was committed while
-it did. Then nothing is left, and SQLite begins the log anew by itself. Where somebody reads for long, so that their pages must be left,
-the log grows, to ``PATIENCE`` times so many pages; from then on commits copy.
+comes meanwhile. Here a thread does so, by a connection of its own, and the little that was committed while it did it copies behind the
+writing lock, for which commits wait, of whatever process. Then nothing is left, and the log begins anew. Where somebody reads for long, so
+that their pages must be left, the log grows, to ``PATIENCE`` times so many pages; from then on commits copy.
 
 Source: the format of the log, https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 """
@@ -11,6 +11,7 @@ Source: the format of the log, https://www.sqlite.org/fileformat2.html#the_write
 import os
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +19,8 @@ import structlog
 
 PATIENCE = 4
 PASSES = 3  # of the thread, at most: each copies what was committed during the one before
-PART = 8  # that part of the pages is little: so much may be left to a commit, and comes before what had to be left is tried again
+PART = 8  # that part of the pages is little: for so much commits may wait, and so much comes before what had to be left is tried again
+LOCK_TIMEOUT_S, LOCK_RETRY_S = 0.5, 0.001  # how long it tries to get the log for itself, and between two tries
 PAGE_BYTES = 4_096
 HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24  # of the log, and of each page in it
 HEADER_SALT, FRAME_SALT = slice(16, 24), slice(8, 16)  # a page whose salt is not the log's is of a time before that began anew
@@ -36,21 +38,16 @@ class Copier:
         self._path, self._pages, self._due = path, pages, pages
         self._descriptor: int | None = None
         self._thread: threading.Thread | None = None
-        self._rest = False  # is left to the next commit
         self.idle = threading.Lock()  # held while the log is copied; who takes it has the log for itself
 
     def look(self) -> None:
-        """Begin to copy in a thread if it is time, or end it; some 3 us where it is not."""
+        """Begin to copy in a thread if it is time; some 3 us where it is not."""
         if self.idle.locked():
-            return
-        if self._rest:
-            self._rest = False
-            self._copy(passes=1)
             return
         if self._due > self._pages and not self._reaches(self._pages):
             self._due = self._pages  # the log has begun anew
         if self._reaches(self._due):
-            self._thread = threading.Thread(target=self._copy_beside, name=f"copies {self._path.name}")
+            self._thread = threading.Thread(target=self._copy, name=f"copies {self._path.name}")
             self._thread.start()
 
     def close(self) -> None:
@@ -75,23 +72,28 @@ class Copier:
         frame = os.pread(self._descriptor, FRAME_HEADER_BYTES, HEADER_BYTES + (pages - 1) * (FRAME_HEADER_BYTES + PAGE_BYTES))
         return len(frame) == FRAME_HEADER_BYTES and header[HEADER_SALT] == frame[FRAME_SALT]
 
-    def _copy_beside(self) -> None:
-        self._rest = self._copy(PASSES) <= self._pages // PART
-
-    def _copy(self, passes: int) -> int:
-        """Copy, several times until little is left. Returns: how many pages are."""
-        left = self._pages
+    def _copy(self) -> None:
+        """Copy, several times until little is left, and then what is left, unless that is for somebody who reads."""
+        left, passes, before, more = self._pages, PASSES, 0, True
         self._due += self._pages // PART
         try:
-            with self.idle, closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            with self.idle, closing(sqlite3.connect(self._path, isolation_level=None, timeout=0)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA fullfsync = ON")
-                while passes and left > self._pages // PART:
+                while passes and more and left > self._pages // PART:
                     busy, length, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     if busy:
-                        break  # another process is at it
-                    left, passes = length - copied, passes - 1
+                        return  # another process is at it
+                    left, passes, before, more = length - copied, passes - 1, copied, copied > before
                     self._due = max(self._pages, length) + self._pages // PART
+                if more:
+                    _begin_anew(connection)
         except sqlite3.Error as error:  # a full disk: commits will say so
             log.debug("log.uncopied", path=str(self._path), error=str(error))
-        return left
+
+
+def _begin_anew(connection: sqlite3.Connection) -> None:
+    """Copy what is left while nobody commits, and let the next commit begin the log anew; two who never pause give no other occasion."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_S
+    while connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0] and time.monotonic() < deadline:
+        time.sleep(LOCK_RETRY_S)

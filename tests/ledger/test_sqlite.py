@@ -276,6 +276,34 @@ def test_two_who_remember_versions_never_give_one_twice(ledger: Ledger, open_led
     assert_orderly(everything(ledger))
 
 
+def statements(ledger: Ledger, beginning: str) -> list[str]:
+    """What the ledger's writer executes from now on that begins so."""
+    seen: list[str] = []
+    writer = ledger.recorder._writer  # type: ignore[attr-defined]  # noqa: SLF001
+    writer.set_trace_callback(lambda statement: seen.append(statement) if statement.strip().startswith(beginning) else None)
+    return seen
+
+
+def test_writers_of_other_relationships_look_up_no_version_they_left(ledger: Ledger, open_ledger: Callable[[], Ledger]) -> None:
+    other = open_ledger()
+    questions = [statements(one, "SELECT json_group_object") for one in (ledger, other)]
+    for turn in range(20):
+        ledger.append([touchpoint(2 * turn, "customer/ada")])
+        other.append([touchpoint(2 * turn + 1, "customer/bob")])
+    assert [len(asked) for asked in questions] == [1, 1]
+    assert_orderly(everything(ledger))
+
+
+def test_writers_who_share_relationships_are_refused_ever_less_often(ledger: Ledger, open_ledger: Callable[[], Ledger]) -> None:
+    other = open_ledger()
+    tries = statements(ledger, "BEGIN IMMEDIATE")
+    for turn in range(60):
+        ledger.append([touchpoint(2 * turn)])
+        other.append([touchpoint(2 * turn + 1)])
+    assert 60 < len(tries) < 70
+    assert_orderly(everything(ledger))
+
+
 def test_what_is_remembered_of_versions_is_bounded_and_forgotten_with_an_append_that_failed(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,7 +316,7 @@ def test_what_is_remembered_of_versions_is_bounded_and_forgotten_with_an_append_
             ledger.append(touchpoints(2_000, start=10_000))
         writer.execute("PRAGMA max_page_count = 1000000")
     assert_orderly(everything(ledger))
-    assert len(ledger.recorder._newest.at(80)) <= 7  # type: ignore[attr-defined]  # noqa: SLF001
+    assert len(ledger.recorder._newest.at(80, supposing=True)) <= 7  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def test_a_repeat_among_many_new_ones_is_told_and_the_others_are_appended(ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
 """A write-ahead log is copied back beside the commits that go on, and begins anew."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger import sqlite_connections as connections
+from ledger import sqlite_wal
 from ledger.ledger import Ledger
 from ledger.sqlite_wal import HEADER_BYTES, HEADER_SALT, Copier
 from tests.ledger.events import assert_orderly, everything, positions, touchpoints
@@ -67,6 +69,27 @@ def test_the_log_is_copied_beside_the_commits_and_begins_anew(written: Written) 
     assert written.begins_anew()
     written.copier.close()
     assert written.writer.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_the_log_begins_anew_although_another_writer_never_pauses(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_anew = sqlite_wal._begin_anew  # noqa: SLF001
+    with closing(sqlite3.connect(written.path, isolation_level=None, check_same_thread=False)) as other:
+
+        def amid_a_commit(connection: sqlite3.Connection) -> None:
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("INSERT INTO things VALUES (1)")
+            commit = threading.Timer(0.05, other.execute, ["COMMIT"])
+            commit.start()
+            begin_anew(connection)
+            commit.join()
+
+        monkeypatch.setattr(sqlite_wal, "_begin_anew", amid_a_commit)
+        salt = written.salt
+        while written.copier._thread is None:  # noqa: SLF001
+            written.commit()
+        written.copier._thread.join()  # noqa: SLF001
+        written.commit()
+        assert written.salt != salt
 
 
 def test_what_somebody_still_reads_is_kept_until_they_have(written: Written) -> None:
