@@ -2,8 +2,9 @@
 
 Appends that come while a group is written form the next group, and wait for its turn, one lock for all of them. Who gets it first writes
 for all; each of the others then finds its answer and lets the next one in. So threads wake one after the other, instead of all at once for
-Python's lock. There is no thread of its own to start or to stop, and a caller waits until its own request is durable, so never more than
-one request a thread is held here.
+Python's lock. And they wake while the store is at the next group's commit, for which it needs no Python: before that they would be in its
+way. There is no thread of its own to start or to stop, and a caller waits until its own request is durable, so never more than one request
+a thread is held here.
 """
 
 import threading
@@ -13,16 +14,25 @@ from ledger.plan import Answer, Outcome, Request
 from schemas.errors import StoreUnavailableError
 
 GROUP_MAX = 5_000  # touchpoints a commit, unless one request alone has more
+SEVERAL = 4  # so many wait with their answers for the next group's commit to begin; fewer are hardly in its way
+PATIENCE_S = 0.01  # how long they wait at most: another process may be writing
+
+Record = Callable[[Sequence[Request], Callable[[], None]], list[Outcome]]
+"""As ``LedgerRecorder.record``."""
 
 
 class _Group:
-    """Requests that are written together, in the order they came. ``turn`` is held while the group before them is written."""
+    """Requests that are written together, in the order they came.
 
-    __slots__ = ("tickets", "turn")
+    ``turn`` is held while the group before them is written; ``committing`` is set once the store is at it and Python is free.
+    """
+
+    __slots__ = ("committing", "tickets", "turn")
 
     def __init__(self) -> None:
         self.tickets: list[_Ticket] = []
         self.turn = threading.Lock()
+        self.committing = threading.Event()
 
     def commits(self) -> Iterator[list["_Ticket"]]:
         """The tickets, so many together as go into one commit."""
@@ -50,7 +60,7 @@ class _Ticket:
 class Gatherer:
     """Hands requests to ``record`` in groups, one group at a time, in the order they came."""
 
-    def __init__(self, record: Callable[[Sequence[Request]], list[Outcome]]) -> None:
+    def __init__(self, record: Record) -> None:
         self._record = record
         self._mutex = threading.Lock()  # guards, for moments only, which group is forming and what is in it
         self._forming = _Group()
@@ -91,7 +101,8 @@ class Gatherer:
                 with self._mutex:
                     self._forming = following
                 for commit in group.commits():
-                    for ticket, outcome in zip(commit, self._outcomes([ticket.request for ticket in commit]), strict=True):
+                    requests = [ticket.request for ticket in commit]
+                    for ticket, outcome in zip(commit, self._outcomes(requests, group.committing.set), strict=True):
                         ticket.outcome = outcome
             finally:
                 with self._mutex:
@@ -100,15 +111,18 @@ class Gatherer:
                     for ticket in left:
                         ticket.group = following
                     following.tickets[:0] = left
+                    several = len(group.tickets) >= SEVERAL and bool(following.tickets)
                     group.tickets.clear()  # they know their group: a circle would keep their touchpoints for long
+        if several:
+            following.committing.wait(PATIENCE_S)
 
-    def _outcomes(self, requests: list[Request]) -> Sequence[Outcome | Exception]:
+    def _outcomes(self, requests: list[Request], committing: Callable[[], None]) -> Sequence[Outcome | Exception]:
         """Record ``requests``; where one of several fails by a bug, each alone, so that it fails for its own caller only."""
         try:
-            return self._record(requests)
+            return self._record(requests, committing)
         except StoreUnavailableError as error:
             return [type(error)(str(error)) for _ in requests]
         except Exception as error:  # noqa: BLE001  # raised again for the caller whose request it was
             if len(requests) == 1:
                 return [error]
-            return [outcome for request in requests for outcome in self._outcomes([request])]
+            return [outcome for request in requests for outcome in self._outcomes([request], committing)]

@@ -64,9 +64,10 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     # Writing
 
-    def record(self, requests: Sequence[Request]) -> list[Outcome]:
+    def record(self, requests: Sequence[Request], committing: Callable[[], None]) -> list[Outcome]:
         if self._read_only:
             raise ValueError(f"{self.place} was opened read-only")
+        committing()  # the server works from the first question on
         with self._writing, self._telling():
             return self._record(requests)
 

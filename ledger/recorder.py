@@ -23,8 +23,12 @@ class LedgerRecorder(ABC):
     """A store. ``record`` is called by one thread at a time, everything else by any. For what each does, see ``Ledger``."""
 
     @abstractmethod
-    def record(self, requests: Sequence[Request]) -> list[Outcome]:
+    def record(self, requests: Sequence[Request], committing: Callable[[], None]) -> list[Outcome]:
         """Carry out ``requests`` in one durable commit and answer each; a refused one leaves no trace and the others alone.
+
+        Args:
+            requests: in the order they came.
+            committing: is called, once or more, where the store is about to work for long and other threads may have Python.
 
         Raises:
             StoreUnavailableError: locked, full or down; nothing of any request was kept, unless the message says it may have been.

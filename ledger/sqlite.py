@@ -75,16 +75,16 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
 
     # Writing
 
-    def record(self, requests: Sequence[Request]) -> list[Outcome]:
+    def record(self, requests: Sequence[Request], committing: Callable[[], None]) -> list[Outcome]:
         made = None
         while made is None:
-            made = self._attempt(requests)
+            made = self._attempt(requests, committing)
         if made.rows:
             with self._grown:
                 self._grown.notify_all()
         return made.outcomes
 
-    def _attempt(self, requests: Sequence[Request]) -> Plan | None:
+    def _attempt(self, requests: Sequence[Request], committing: Callable[[], None]) -> Plan | None:
         """Carry out ``requests`` in one commit. None: what was supposed is wrong, or may be, and nothing was kept; suppose no more."""
         supposing = self._supposing
         try:
@@ -97,6 +97,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
                 if supposing and not self._supposing:
                     return None
                 append.write(writer, made)
+                committing()
         except ImmutableError:
             if not supposing:
                 raise

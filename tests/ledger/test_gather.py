@@ -5,11 +5,12 @@ import signal
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
 
-from ledger.gather import GROUP_MAX, Gatherer
+from ledger import gather
+from ledger.gather import GROUP_MAX, SEVERAL, Gatherer, Record
 from ledger.interface import Appended, DeadLetter, Delivered, Refused
 from ledger.ledger import Ledger
 from ledger.plan import Answer, Outcome, Request
@@ -53,7 +54,7 @@ def test_what_was_answered_is_let_go_at_once(ledger: Ledger) -> None:
 def test_what_failed_is_let_go_at_once() -> None:
     class Letter(DeadLetter, frozen=True, weakref=True): ...
 
-    def record(_: Sequence[Request]) -> list[Outcome]:
+    def record(_: Sequence[Request], __: Callable[[], None]) -> list[Outcome]:
         raise StoreUnavailableError("the disk is full")
 
     gatherer, letter = Gatherer(record), Letter("not_json", "no JSON", "t")
@@ -71,7 +72,7 @@ def test_what_failed_is_let_go_at_once() -> None:
 class Held:
     """A gatherer whose first group is held back until ``release``, so that what comes meanwhile makes the second group."""
 
-    def __init__(self, record: Callable[[Sequence[Request]], list[Outcome]]) -> None:
+    def __init__(self, record: Record) -> None:
         self.record = record
         self.groups: list[int] = []
         self.entered, self.free = threading.Event(), threading.Event()
@@ -80,12 +81,12 @@ class Held:
         self.first = self.pool.submit(self.gatherer.submit, request())
         assert self.entered.wait(10)
 
-    def _hold(self, requests: Sequence[Request]) -> list[Outcome]:
+    def _hold(self, requests: Sequence[Request], committing: Callable[[], None]) -> list[Outcome]:
         self.groups.append(len(requests))
         if len(self.groups) == 1:
             self.entered.set()
             assert self.free.wait(10)
-        return self.record(requests)
+        return self.record(requests, committing)
 
     def submit(self, *requests: Request) -> "list[Future[Answer]]":
         futures = []
@@ -104,7 +105,7 @@ def request(name: str = "", size: int = 1) -> Request:
     return Request([touchpoint(f"{name}{number}") for number in range(size)], [b""] * size, dead_letters=(), letter_for=None)
 
 
-def echo(requests: Sequence[Request]) -> list[Outcome]:
+def echo(requests: Sequence[Request], _: Callable[[], None]) -> list[Outcome]:
     """Answer each request with its first touchpoint's id, for lack of a ledger."""
     return [[Refused("id_reused", each.touchpoints[0].id)] for each in requests]
 
@@ -130,10 +131,10 @@ def test_a_commit_has_a_size_and_a_larger_request_one_of_its_own() -> None:
 
 
 def test_a_request_that_fails_by_a_bug_fails_alone() -> None:
-    def record(requests: Sequence[Request]) -> list[Outcome]:
+    def record(requests: Sequence[Request], _: Callable[[], None]) -> list[Outcome]:
         if any(each.touchpoints[0].id == "bug0" for each in requests):
             raise ZeroDivisionError
-        return echo(requests)
+        return echo(requests, _)
 
     held = Held(record)
     a, bug, b = held.submit(request("a"), request("bug"), request("b"))
@@ -143,10 +144,10 @@ def test_a_request_that_fails_by_a_bug_fails_alone() -> None:
 
 
 def test_a_store_that_fails_fails_everyone_with_an_error_of_their_own() -> None:
-    def record(requests: Sequence[Request]) -> list[Outcome]:
+    def record(requests: Sequence[Request], _: Callable[[], None]) -> list[Outcome]:
         if len(requests) > 1:
             raise StoreUnavailableError("full")
-        return echo(requests)
+        return echo(requests, _)
 
     held = Held(record)
     futures = held.submit(request("a"), request("b"))
@@ -157,11 +158,46 @@ def test_a_store_that_fails_fails_everyone_with_an_error_of_their_own() -> None:
     assert reasons([held.first]) == ["0"]
 
 
+@pytest.mark.parametrize("patience_s", [0.01, 60])
+def test_several_answers_are_handed_out_once_the_next_commit_is_under_way_or_patience_ends(
+    monkeypatch: pytest.MonkeyPatch, patience_s: float
+) -> None:
+    monkeypatch.setattr(gather, "PATIENCE_S", patience_s)
+    written, planned, durable = (threading.Event() for _ in range(3))
+
+    def record(requests: Sequence[Request], committing: Callable[[], None]) -> list[Outcome]:
+        if len(requests) == SEVERAL:
+            assert written.wait(10)
+        elif requests[0].touchpoints[0].id == "last0":
+            assert planned.wait(10)
+            committing()
+            assert durable.wait(10)
+        return echo(requests, committing)
+
+    held = Held(record)
+    several = held.submit(*[request(str(number)) for number in range(SEVERAL)])
+    held.free.set()
+    while held.gatherer._forming.tickets:  # noqa: SLF001  # until they are being written
+        pass
+    (last,) = held.submit(request("last"))
+    written.set()
+    if patience_s > 1:
+        assert not wait(several, 0.05).done
+        planned.set()
+    assert len(reasons(several)) == SEVERAL
+    assert not last.done()
+    planned.set()
+    durable.set()
+    held.release()
+    assert reasons([last]) == ["last0"]
+    assert held.groups == [1, SEVERAL, 1]
+
+
 def test_an_interrupted_leader_leaves_the_others_served() -> None:
-    def record(requests: Sequence[Request]) -> list[Outcome]:
+    def record(requests: Sequence[Request], _: Callable[[], None]) -> list[Outcome]:
         if len(requests) == 3:
             raise KeyboardInterrupt
-        return echo(requests)
+        return echo(requests, _)
 
     held = Held(record)
     futures = held.submit(request("a"), request("b"), request("c"))
@@ -173,10 +209,10 @@ def test_an_interrupted_leader_leaves_the_others_served() -> None:
 
 
 def test_every_leader_may_be_interrupted_and_whoever_is_left_is_served() -> None:
-    def record(requests: Sequence[Request]) -> list[Outcome]:
+    def record(requests: Sequence[Request], _: Callable[[], None]) -> list[Outcome]:
         if len(requests) > 1:
             raise KeyboardInterrupt
-        return echo(requests)
+        return echo(requests, _)
 
     held = Held(record)
     futures = held.submit(*[request(name) for name in "abcdef"])
