@@ -182,14 +182,15 @@ def _spend(state: State, amount: c.Money, day: int) -> Day:
 
 def _day(state: State, currency: str, day: int) -> Day:
     days = state.money.setdefault(currency, {})
-    if day not in days:
-        days[day] = Day()
-    return days[day]
+    found = days.get(day)
+    if found is None:
+        found = days[day] = Day()
+    return found
 
 
 def _trade(state: State, _: Recorded, day: int) -> None:
-    word, bit = divmod(day, scoring.WORD_BITS)
-    state.traded[word] = state.traded.get(word, 0) | 1 << bit
+    word = day // scoring.WORD_BITS
+    state.traded[word] = state.traded.get(word, 0) | 1 << day % scoring.WORD_BITS
 
 
 def _serve(hours: float, state: State, _: Recorded, day: int) -> None:

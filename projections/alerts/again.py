@@ -14,11 +14,11 @@ from projections.alerts import terms
 from projections.alerts.alert import AlertKind, Book, Severity, Stream, on
 from projections.alerts.book import EVIDENCE_KEPT, Cause, raise_, settle
 from projections.scoring.delivery import grade
+from projections.scoring.evidence import HOUR
 from projections.scoring.policy import Policy
 from schemas.catalogue import Delivery, Information, Inspection, Payment, Quote, RequestAnswered
-from schemas.touchpoint import Recorded, microseconds
+from schemas.touchpoint import Recorded
 
-HOUR_US = 3_600_000_000
 GRAVE = 3  # failures; fewer may be chance
 
 
@@ -87,7 +87,7 @@ def _check(book: Book, event: Recorded, pieces: float, bad: float, policy: Polic
 
 
 def _slow(asked_at: datetime, answered_at: datetime, policy: Policy) -> float:
-    return _took((microseconds(answered_at) - microseconds(asked_at)) / HOUR_US, policy.alerts.answer_hours)
+    return _took((answered_at - asked_at) / HOUR, policy.alerts.answer_hours)
 
 
 def _took(time: float, half: float) -> float:
@@ -98,6 +98,8 @@ def _took(time: float, half: float) -> float:
 def _count(book: Book, event: Recorded, conduct: Conduct, failed: float, policy: Policy) -> None:
     """Add what failed, a share of 0 to 1, and what did not."""
     rule, stream = policy.alerts, book.streams.get(conduct.name)
+    if failed == 0.0 and (stream is None or stream.height == 0.0):  # as nearly always
+        return
     step = failed * rule.failed_step + (1.0 - failed) * rule.kept_step
     if step <= 0.0:
         if stream is None or stream.height == 0.0:

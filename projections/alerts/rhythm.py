@@ -89,11 +89,11 @@ def _feel(book: Book, event: Recorded, mood: float, policy: Policy) -> None:
     rule, own = policy.alerts, book.rhythm
     if own.last_day is None:  # of customers who bought alone
         return
-    was = own.height
-    _hear(own, _sadder(own, mood, rule), MOOD_STEP, event, rule)
-    felt = own.usual if was == own.height == 0.0 else own.since  # usual, as nearly always
+    was, step = own.height, _sadder(own, mood, rule)
+    felt = own.usual if was == 0.0 and step <= 0.0 else own.since  # usual, as nearly always
     felt.moods, felt.mood = felt.moods + 1.0, felt.mood + mood
     if felt is own.since:
+        _hear(own, step, MOOD_STEP, event, rule)
         _judge(book, event, policy, told=True)
 
 

@@ -12,10 +12,10 @@ import msgspec
 
 from projections.months import month_name, month_of
 from projections.projection import Projection
-from projections.scoring.evidence import DAY_US, HOUR_US
+from projections.scoring.evidence import DAY, HOUR
 from projections.scoring.policy import Policy
 from schemas import catalogue as c
-from schemas.touchpoint import Recorded, microseconds
+from schemas.touchpoint import Recorded
 
 MILLION = 1e6
 
@@ -130,7 +130,7 @@ def _delivered(card: Card, data: c.Delivery, policy: Policy) -> None:
             card.short += missing
     on_time = data.delivered_at <= data.promised_at
     if not on_time:
-        card.days_late += (microseconds(data.delivered_at) - microseconds(data.promised_at)) / DAY_US
+        card.days_late += (data.delivered_at - data.promised_at) / DAY
     card.deliveries += 1
     card.on_time += on_time
     card.in_full += in_full
@@ -156,14 +156,14 @@ def _returned(card: Card, _: c.Return, __: Policy) -> None:
 
 def _answered(card: Card, data: c.RequestAnswered, policy: Policy) -> None:
     if data.by == "them":
-        _hours(card, (microseconds(data.answered_at) - microseconds(data.asked_at)) / HOUR_US, policy)
+        _hours(card, (data.answered_at - data.asked_at) / HOUR, policy)
 
 
 def _quoted(card: Card, data: c.Quote, policy: Policy) -> None:
     if data.answered_at is None:
         card.unanswered += 1
     else:
-        _hours(card, (microseconds(data.answered_at) - microseconds(data.asked_at)) / HOUR_US, policy)
+        _hours(card, (data.answered_at - data.asked_at) / HOUR, policy)
 
 
 def _contacted(card: Card, data: c.Contact, policy: Policy) -> None:

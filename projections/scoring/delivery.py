@@ -3,17 +3,16 @@
 The same grade is a partner's delivery and, for our deliveries to a customer, a promise of ours (``trust.py``).
 """
 
-from projections.scoring.evidence import DAY_US, HOUR_US, Evidence, graded
+from projections.scoring.evidence import DAY, HOUR, Evidence, graded
 from projections.scoring.policy import DeliveryPolicy, Policy
 from schemas.catalogue import Delivery, Information
-from schemas.touchpoint import microseconds
 
 
 def grade(data: Delivery, policy: DeliveryPolicy) -> float:
     """How well a delivery kept its promise, 0 to 1: timeliness times fullness."""
     level = 1.0
     if data.delivered_at > data.promised_at:
-        late_days = (microseconds(data.delivered_at) - microseconds(data.promised_at)) / DAY_US
+        late_days = (data.delivered_at - data.promised_at) / DAY
         level = policy.late_level * max(0.0, 1.0 - late_days / policy.late_days_max)
     if data.quantity_promised and data.quantity_delivered is not None:
         share = data.quantity_delivered / data.quantity_promised
@@ -31,6 +30,6 @@ def information(data: Information, policy: Policy) -> Evidence | None:
     """Information supplied on request: the hours it took beyond what is usual."""
     if data.requested_at is None:
         return None
-    hours = (microseconds(data.supplied_at) - microseconds(data.requested_at)) / HOUR_US
+    hours = (data.supplied_at - data.requested_at) / HOUR
     hours = max(0.0, hours - policy.information.due_hours)
     return graded(policy.information.weight, 2.0 ** (-hours / policy.information.half_hours))

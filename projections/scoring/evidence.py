@@ -9,6 +9,7 @@ Level = (R + k m) / (R + S + k), the mean of a Beta distribution with decayed ev
 the peers' mean m (Josang & Ismail 2002).
 """
 
+from datetime import timedelta
 from math import exp2
 
 import msgspec
@@ -16,6 +17,7 @@ from scipy.special.cython_special import betaincinv  # the ufunc's own code for 
 
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LANDMARK_US = 1_577_836_800_000_000  # 2020-01-01
 
 

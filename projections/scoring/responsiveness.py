@@ -1,6 +1,6 @@
 """Responsiveness of a partner: time to answer requests and quotes; complaints we raised are cases (``cases/complaint.py``)."""
 
-from projections.scoring.evidence import HOUR_US, Evidence, graded
+from projections.scoring.evidence import HOUR, HOUR_US, Evidence, graded
 from projections.scoring.policy import Policy
 from schemas.catalogue import Contact, Quote, RequestAnswered
 from schemas.touchpoint import microseconds
@@ -37,5 +37,5 @@ def contact(data: Contact, policy: Policy) -> Evidence | None:
 
 
 def _answer(data: RequestAnswered, policy: Policy, *, ours: bool) -> Evidence:
-    hours = max(0, microseconds(data.answered_at) - microseconds(data.asked_at)) / HOUR_US
+    hours = max(0.0, (data.answered_at - data.asked_at) / HOUR)
     return graded(policy.response.weight, 2.0 ** (-hours / policy.response.half_hours), ours=ours)

@@ -25,6 +25,7 @@ SLOT_BITS = 6  # of a key of ``recent``
 SLOT_MASK = (1 << SLOT_BITS) - 1
 BEGINNING_US = -(2**62)  # before every moment there is
 BEGINNING_DAY = -(2**40)  # and before every day
+SLACK_DAYS = 14  # that are told singly beyond those asked for: letting go of one looks at all
 WORD_BITS = 64
 
 
@@ -118,7 +119,7 @@ def fold(state: State, event: Recorded, model: Model, known_us: int) -> State:
         state.last_us = at
     state.events += 1
     since = known_us // DAY_US - policy.model.trend_days
-    if since > state.since:
+    if since - state.since > SLACK_DAYS:
         state.forget_before(since)
     data = event.data
     type_ = type(data)
@@ -193,11 +194,11 @@ def _remember(state: State, event: Recorded, model: Model) -> bool:
 
 def _buy(state: State, at: int, model: Model) -> None:
     day = at // DAY_US
-    word, bit = divmod(day, WORD_BITS)
+    word, bit = day // WORD_BITS, 1 << day % WORD_BITS
     days = state.bought.get(word, 0)
-    if days >> bit & 1:
+    if days & bit:
         return
-    state.bought[word] = days | 1 << bit
+    state.bought[word] = days | bit
     state.purchases += 1
     if state.first_bought is None or day < state.first_bought:
         state.first_bought = day
@@ -225,8 +226,12 @@ def _count(state: State, day: int, slot: int, amounts: list[float]) -> None:
 
 
 def _add(sums: list[float], slot: int, amounts: list[float]) -> None:
-    for at, amount in enumerate(amounts, slot):
-        sums[at] += amount
+    """Add to the sums from ``slot`` on, of purchases only one; written out, since it takes a third of the time."""
+    sums[slot] += amounts[0]
+    if len(amounts) == SLOTS:
+        sums[slot + 1] += amounts[1]
+        sums[slot + 2] += amounts[2]
+        sums[slot + 3] += amounts[3]
 
 
 def _serve(state: State, hours: float, at: int, model: Model) -> None:
