@@ -10,6 +10,7 @@ Sources: Kafka's record batch format, magic 2 (https://kafka.apache.org/document
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ CODEC_MASK, LOG_APPEND_TIME_MASK, TRANSACTIONAL_MASK, CONTROL_MASK = 0x07, 0x08,
 CODECS: tuple[Callable[[bytes], bytes], ...] = (bytes, gzip_decode, snappy_decode, lz4_decode, zstd_decode)
 ABORT = b"\0\0"  # the type in a control record's key, after its version
 ONE_BYTE = 0x80  # a number's first byte below that is its only one
+HEADERS_KEPT = 1_000  # taken apart: most records have the same, byte for byte
 REASON_LENGTH_MAX = 200  # characters of an exception's text
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -164,7 +166,6 @@ class Batch(NamedTuple):
         """The records in ``data``. A number of one byte that is even, as nearly all are, is half of it: that saves a call each."""
         (topic, partition), base, last, first_ms = self.at, self.base, self.last, self.first_ms
         records: list[Record] = []
-        known: dict[bytes, Headers] = {}  # most records have the same headers, byte for byte
         least = base  # the offset the next record has, or more
         end = 0
         for _ in range(self.size):
@@ -182,8 +183,7 @@ class Batch(NamedTuple):
                 key, at = (None, at) if size < 0 else (record[at : at + size], at + size)
                 size, at = decode_varint(record, at)
                 value, at = (None, at) if size < 0 else (record[at : at + size], at + size)
-                rest = record[at:]
-                headers = known.get(rest) or known.setdefault(rest, _headers(rest))
+                headers = _headers(record[at:])
                 in_order = least <= base + delta <= last
             except (IndexError, ValueError):
                 in_order = False
@@ -215,6 +215,7 @@ class Batch(NamedTuple):
         return Record(self.at.topic, self.at.partition, offset, self.first_ms + delta_ms, key, value, headers, problem)
 
 
+@lru_cache(HEADERS_KEPT)
 def _headers(block: bytes) -> Headers:
     """A record's headers; IndexError or ValueError where anything is wrong with them."""
     headers, problem = _headers_told(block)
