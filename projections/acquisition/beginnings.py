@@ -158,8 +158,8 @@ def _stood(
     """Quality, whether active, value and cost so many days after the beginning."""
     end = state.begun + after_days
     found = levels(as_of(state, model, end), model)
-    told = any(one.evidence > 0.0 for one, dimension in zip(found, model.dimensions, strict=True) if dimension.weight)
-    score = round(quality(found, model), 2) if told else None
+    told = [one.evidence > 0.0 for one, dimension in zip(found, model.dimensions, strict=True) if dimension.weight]
+    score = round(quality(found, model), 2) if True in told else None
     since = end - model.policy.acquisition.active_days
     active = any(bits & _days(since - word * WORD_BITS, end - word * WORD_BITS) for word, bits in state.traded.items())
     cost = model.policy.serve.hour_cost * sum([hours for day, hours in state.served.items() if day < end])

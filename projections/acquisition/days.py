@@ -227,8 +227,10 @@ def as_of(state: State, model: Model, end: int) -> Totals:
             sums[slot] += plus
             sums[slot + 1] += minus
     dimensions = summed(sums, state.cases.values(), model, moment_us)
+    if model.kind != "customer":
+        return Totals(dimensions)
     bought = {day for days in state.money.values() for day, money in days.items() if money.count and day < end}
-    if not bought or model.kind != "customer":
+    if not bought:
         return Totals(dimensions)
     half_life = model.policy.purchases.half_life_us
     kept_purchases = sum([kept(day * DAY_US, half_life) for day in bought])

@@ -53,10 +53,12 @@ class Sums(msgspec.Struct, array_like=True, gc=False):
         """The newest ``count`` months by the calendar, all before added together."""
         first = max(self.months, default=0) - count + 1
         result: dict[int, list[float]] = {}
-        for month, (plus, minus) in sorted(self.months.items()):
-            found = result.setdefault(month if month >= first else EARLIER, [0.0, 0.0])
-            found[0] += plus
-            found[1] += minus
+        for month, pair in sorted(self.months.items()):
+            if month >= first:
+                result[month] = pair
+            else:
+                plus, minus = result.get(EARLIER, (0.0, 0.0))
+                result[EARLIER] = [plus + pair[0], minus + pair[1]]
         return result
 
     def copy(self) -> Self:
@@ -177,9 +179,9 @@ def _take(state: State, event: Recorded, policy: Policy) -> None:
 
 def _publish(policy: Policy, state: State, moment_us: int) -> Row:
     rule = policy.reputation
-    sums = state.sums.copy() if state.cases else state.sums
+    sums, now_us = state.sums.copy() if state.cases else state.sums, max(moment_us, state.last_us)
     for case in state.cases.values():
-        sums.tell(case, max(moment_us, state.last_us), state.kind, policy)
+        sums.tell(case, now_us, state.kind, policy)
     fade = faded(moment_us, rule.half_life_us)
     # most are 0; what was made good may leave the last bits of a float
     amounts = [max(0.0, round(amount * fade, DIGITS)) if amount else 0.0 for amount in sums.topics]
@@ -192,7 +194,10 @@ def _publish(policy: Policy, state: State, moment_us: int) -> Row:
         evidence=round(good + bad, DIGITS),
         **{name: amounts[slot] for name, slot in _SLOTS.items()},
         months={
-            month_name(month) if month != EARLIER else "earlier": (round(plus * fade, DIGITS), round(minus * fade, DIGITS))
+            month_name(month) if month != EARLIER else "earlier": (
+                round(plus * fade, DIGITS) if plus else 0.0,
+                round(minus * fade, DIGITS) if minus else 0.0,
+            )
             for month, (plus, minus) in sums.newest(rule.months_kept).items()
         },
     )

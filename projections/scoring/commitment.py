@@ -18,7 +18,8 @@ Not P(alive), which is 1 for every one-time buyer and ranks worse than chance. C
 """
 
 from math import exp, exp2, log, log1p
-from typing import NamedTuple
+
+import msgspec
 
 from projections.scoring import bgnbd
 from projections.scoring.evidence import Evidence
@@ -33,7 +34,7 @@ LEAVING_B = 2.0  # ``b`` of the Beta distribution of leaving: odds of leaving / 
 LOG_ODDS_MAX = 700.0  # what a double holds; they have left
 
 
-class Outlook(NamedTuple):
+class Outlook(msgspec.Struct, frozen=True, gc=False):
     """What the purchases say. Chances are of at least one purchase within the horizon, 0 to 1.
 
     silent: the chance had there been silence alone since the first purchase. centre, worth: the true chance of a customer who has not
@@ -70,17 +71,19 @@ def outlook(purchases: float, days_since_first: float, days_since_last: float, p
     """
     fade, horizon = _fade(days_since_first, policy), policy.horizon_days
     exposure, counted = _exposure_days(fade, policy), _counted(purchases, fade, policy)
-    rate = policy.rate_days + exposure
+    longer = log1p(horizon / (policy.rate_days + exposure))  # by this the horizon lengthens the time watched
     stayed = 1.0 / (1.0 + _odds_left(purchases, days_since_first, days_since_last, policy))
     more = 2.0 / (1.0 + fade)
     sure_shape, sure_rate = policy.shape + more * counted, policy.rate_days + more * exposure
     none = _none(sure_shape, sure_rate, horizon)
     variance = _none(sure_shape, sure_rate, 2.0 * horizon) - none * none
+    worth = none * (1.0 - none) / variance - 1.0 if variance > 0.0 else WORTH_MAX
+    probability, centre = stayed * (1.0 - exp(-(policy.shape + counted) * longer)), 1.0 - none
     return Outlook(
-        min(PROBABILITY_MAX, stayed * (1.0 - _none(policy.shape + counted, rate, horizon))),
-        stayed * (1.0 - _none(policy.shape, rate, horizon)),
-        min(PROBABILITY_MAX, 1.0 - none),
-        min(WORTH_MAX, none * (1.0 - none) / variance - 1.0) if variance > 0.0 else WORTH_MAX,
+        probability if probability < PROBABILITY_MAX else PROBABILITY_MAX,
+        stayed * (1.0 - exp(-policy.shape * longer)),
+        centre if centre < PROBABILITY_MAX else PROBABILITY_MAX,
+        worth if worth < WORTH_MAX else WORTH_MAX,
     )
 
 
@@ -109,7 +112,8 @@ def _exposure_days(fade: float, policy: PurchasesPolicy) -> float:
 
 def _counted(purchases: float, fade: float, policy: PurchasesPolicy) -> float:
     """The faded number of purchases, the first of them, which has faded so far, counted as the policy says."""
-    return max(0.0, purchases - (1.0 - policy.first) * fade)
+    counted = purchases - (1.0 - policy.first) * fade
+    return counted if counted > 0.0 else 0.0
 
 
 def _none(shape: float, rate_days: float, horizon_days: float) -> float:
@@ -121,11 +125,12 @@ def _odds_left(purchases: float, days_since_first: float, days_since_last: float
     """P(left) / P(stayed), after so many days without a purchase."""
     if policy.leaving == 0.0:
         return 0.0
-    then = purchases * exp2(min(EXPONENT_MAX, days_since_last / policy.half_life_days))
-    fade = _fade(max(0.0, days_since_first - days_since_last), policy)
+    half_lives = days_since_last / policy.half_life_days
+    then = purchases * exp2(half_lives if half_lives < EXPONENT_MAX else EXPONENT_MAX)
+    fade = _fade(days_since_first - days_since_last, policy) if days_since_first > days_since_last else 1.0
     rate = policy.rate_days + _exposure_days(fade, policy)
     said = policy.steady * (policy.shape + _counted(then, fade, policy)) * log1p(days_since_last / rate)
-    return policy.leaving / (1.0 + then) * exp(min(LOG_ODDS_MAX, said))
+    return policy.leaving / (1.0 + then) * exp(said if said < LOG_ODDS_MAX else LOG_ODDS_MAX)
 
 
 def signed(_: ContractSigned, policy: Policy) -> Evidence:

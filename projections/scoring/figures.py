@@ -144,7 +144,7 @@ def _bought(state: State, kept_purchases: float, model: Model, moment_us: int) -
 def purchases(kept_purchases: float, first: int, last: int, moment_us: int, model: Model) -> Purchases:
     """The purchase model at a moment, from the forward-decayed number of days with a purchase, and the first and last of these."""
     rule = model.policy.purchases
-    count = max(0.0, kept_purchases) * faded(moment_us, rule.half_life_us)
+    count = kept_purchases * faded(moment_us, rule.half_life_us) if kept_purchases > 0.0 else 0.0
     found = outlook(count, moment_us / DAY_US - first, moment_us / DAY_US - last, rule)
     return Purchases(count, found, min(rule.weight, found.worth))
 
@@ -217,6 +217,7 @@ def figures(state: State, model: Model, moment_us: int) -> Figures:
         if total.minus > 0.0:
             share = 100.0 * weight * one.level / one.events  # points of quality one event against costs
             lost += share * total.minus
-            lost_ours += share * max(0.0, total.minus_ours)
+            if total.minus_ours > 0.0:
+                lost_ours += share * total.minus_ours
     worth = middle * (1.0 - middle) / variance - 1.0
     return Figures(moment_us, found, mean, middle, worth, model.policy.model.interval_mass, known, lost, lost_ours)

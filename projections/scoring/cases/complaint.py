@@ -51,10 +51,12 @@ class ComplaintCase(CaseBase, tag=1):
         """Events of evidence against, before any recovery."""
         if self.opened is None:
             return 0.0
-        until = moment_us if self.resolved is None else min(moment_us, self.resolved.at_us)
-        open_days = max(0, until - self.opened.at_us) / DAY_US
-        rule = policy.complaint
-        return policy.severity.of[self.severity] * (1.0 + rule.growth_max * min(1.0, open_days / rule.growth_days))
+        until = moment_us if self.resolved is None or self.resolved.at_us > moment_us else self.resolved.at_us
+        open_us, rule, weight = until - self.opened.at_us, policy.complaint, policy.severity.of[self.severity]
+        if open_us <= 0:
+            return weight
+        grown = open_us / DAY_US / rule.growth_days
+        return weight * (1.0 + rule.growth_max * (grown if grown < 1.0 else 1.0))
 
     def items(self, moment_us: int, kind: str, policy: Policy) -> list[Item]:
         opened, resolved = self.opened, self.resolved
