@@ -103,7 +103,7 @@ def relationships(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "relationships",
-        version=12,
+        version=13,
         policy=policy.digest,
         row=Row,
         state=State,

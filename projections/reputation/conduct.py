@@ -125,7 +125,7 @@ def reputation(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "reputation",
-        version=1,
+        version=2,
         policy=policy.digest,
         row=Row,
         state=State,

@@ -3,13 +3,17 @@
 from projections.deals.gains import stakes
 from projections.scoring import balance
 from projections.scoring.cases.case import CaseBase, Item, Mark, mark
-from projections.scoring.policy import Policy
+from projections.scoring.evidence import Evidence
+from projections.scoring.policy import DealPolicy, Policy
 from schemas.catalogue import Issue, NegotiationClosed, NegotiationOffer, NegotiationOpened
 from schemas.touchpoint import Recorded
 
 
 class NegotiationCase(CaseBase, tag=3):
-    """``opened`` or ``closed`` is None as long as that touchpoint is not known."""
+    """``opened`` or ``closed`` is None as long as that touchpoint is not known.
+
+    evidence: what the agreement says; worked out when it is told, and not at every moment that is asked about.
+    """
 
     opened: Mark | None = None
     issues: tuple[Issue, ...] = ()
@@ -17,6 +21,7 @@ class NegotiationCase(CaseBase, tag=3):
     outcome: str = "failed"
     terms: dict[str, float] | None = None
     offers: int = 0
+    evidence: Evidence | None = None
 
     @staticmethod
     def key(data: NegotiationOpened | NegotiationOffer | NegotiationClosed) -> str:
@@ -26,26 +31,30 @@ class NegotiationCase(CaseBase, tag=3):
     def closed_us(self) -> int | None:
         return None if self.opened is None or self.closed is None else max(self.opened.at_us, self.closed.at_us)
 
-    def take(self, event: Recorded, data: NegotiationOpened | NegotiationOffer | NegotiationClosed, _: Policy) -> None:
+    def take(self, event: Recorded, data: NegotiationOpened | NegotiationOffer | NegotiationClosed, policy: Policy) -> None:
         """The first opening and the first close to happen count."""
         new = mark(event)
         if isinstance(data, NegotiationOffer):
             self.offers += 1
-        elif isinstance(data, NegotiationOpened):
+            return
+        if isinstance(data, NegotiationOpened):
             if self.opened is None or new < self.opened:
                 self.opened, self.issues = new, tuple(data.issues)
         elif self.closed is None or new < self.closed:
             self.closed, self.outcome, self.terms = new, data.outcome, data.terms
+        self.evidence = self._agreed(policy.deal)
 
-    def items(self, moment_us: int, _: str, policy: Policy) -> list[Item]:
-        opened, closed = self.opened, self.closed
-        if opened is None or closed is None or max(opened.at_us, closed.at_us) > moment_us:
-            return []
-        if self.outcome != "agreed" or not self.terms:
-            return []
+    def _agreed(self, policy: DealPolicy) -> Evidence | None:
+        if self.opened is None or self.closed is None or self.outcome != "agreed" or not self.terms:
+            return None
         on = stakes(self.issues, self.terms)
-        evidence = balance.agreed(on, [self.terms[stake.issue] for stake in on], policy.deal)
-        if evidence is None:
+        return balance.agreed(on, [self.terms[stake.issue] for stake in on], policy)
+
+    def items(self, moment_us: int, _: str, __: Policy) -> list[Item]:
+        opened, closed, evidence = self.opened, self.closed, self.evidence
+        if opened is None or closed is None or evidence is None:
             return []
         at = max(opened.at_us, closed.at_us)
+        if at > moment_us:
+            return []
         return [Item("balance", at, at, evidence.plus, evidence.minus, evidence.ours, closed.tie)]
