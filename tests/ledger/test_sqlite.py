@@ -1,8 +1,11 @@
 """What only a file can do: be full, locked, damaged, foreign, moved."""
 
 import resource
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -85,6 +88,25 @@ def test_an_append_waits_for_another_process_to_finish(ledger: Ledger, path: Pat
     assert ledger.append([touchpoint(1)]) == [Appended(1, duplicate=False)]
     release.join()
     other.close()
+
+
+def test_an_append_waits_no_longer_for_a_process_that_is_killed(ledger: Ledger, path: Path) -> None:
+    program = f"""
+import sqlite3, time
+holder = sqlite3.connect({str(path)!r}, isolation_level=None)
+holder.execute("BEGIN IMMEDIATE")
+holder.execute("UPDATE ledger_head SET reserved = reserved + 7")
+print("holds", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "holds\n"
+        kill = threading.Timer(0.1, holder.kill)
+        kill.start()
+        assert ledger.append([touchpoint(1)]) == [Appended(1, duplicate=False)]
+        assert holder.wait() == -signal.SIGKILL
+    assert ledger.check() == []
 
 
 def test_readers_never_wait_for_the_writer(ledger: Ledger, path: Path) -> None:
