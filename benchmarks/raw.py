@@ -17,7 +17,7 @@ from benchmarks.touchpoints import number_of
 from consumers import intake
 from consumers.connection import FETCH_BYTES, PARTITION_BYTES
 
-SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -262144", "wal_autocheckpoint = 16000")
+SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -131072", "wal_autocheckpoint = 16000")
 COLUMNS = "id, source, type, subject, time, body"
 
 Rows = Sequence[tuple[Any, ...]]
