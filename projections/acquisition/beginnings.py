@@ -135,21 +135,28 @@ def _complained(state: State, complaint_id: str | None, first_us: int) -> str | 
 
 def _currency(state: State, kind: str, rule: AcquisitionPolicy) -> tuple[str | None, str | None]:
     """The currency most was bought in by the later moment, and what the value of it is."""
-    end, found = state.begun + rule.far_days, dict[str, tuple[int, int]]()
+    end, most, main, margins = state.begun + rule.far_days, 0, "", 0
     for currency, days in state.money.items():
-        known = [money for day, money in days.items() if day < end]
-        if count := sum([money.count for money in known]):
-            found[currency] = count, sum([money.margins for money in known])
-    if not found:
+        count = told = 0
+        for day, money in days.items():
+            if day < end:
+                count += money.count
+                told += money.margins
+        if count and (count, currency) > (most, main):
+            most, main, margins = count, currency, told
+    if not most:
         return None, None
-    main = max(found, key=lambda currency: (found[currency][0], currency))
-    count, margins = found[main]
-    return main, "spend" if kind == "partner" else "margin" if count == margins else "revenue"
+    return main, "spend" if kind == "partner" else "margin" if most == margins else "revenue"
 
 
-def _days(first: int, end: int) -> int:
-    """Bits for the days of a word from ``first`` up to ``end``, as places in the word."""
-    return (1 << min(max(end, 0), WORD_BITS)) - (1 << min(max(first, 0), WORD_BITS))
+def _traded(state: State, since: int, end: int) -> bool:
+    """Whether they bought, or we ordered, on a day from ``since`` up to ``end``."""
+    for word, bits in state.traded.items():
+        first = word * WORD_BITS
+        before = bits & (1 << end - first) - 1 if end > first else 0
+        if before and first + before.bit_length() > since:  # the day after the newest of them
+            return True
+    return False
 
 
 def _stood(
@@ -160,8 +167,7 @@ def _stood(
     found = levels(as_of(state, model, end), model)
     told = [one.evidence > 0.0 for one, dimension in zip(found, model.dimensions, strict=True) if dimension.weight]
     score = round(quality(found, model), 2) if True in told else None
-    since = end - model.policy.acquisition.active_days
-    active = any(bits & _days(since - word * WORD_BITS, end - word * WORD_BITS) for word, bits in state.traded.items())
+    active = _traded(state, end - model.policy.acquisition.active_days, end)
     cost = model.policy.serve.hour_cost * sum([hours for day, hours in state.served.items() if day < end])
     if currency is None:
         return score, active, None, round(cost, 2)

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from projections.acquisition.beginnings import Row, acquisition
 from projections.scoring.figures import figures
@@ -145,6 +147,13 @@ def test_value_and_cost_are_sums_up_to_each_moment_and_active_is_who_bought_late
     assert (found.basis, found.currency) == ("margin", EUR)
     assert not row([bought(400), bought(390)]).near_active
     assert row([bought(400), bought(390, margin=None)]).basis == "revenue"
+
+
+@given(st.sets(st.integers(0, RULE.far_days + 70), min_size=1, max_size=6), st.integers(0, 64))
+def test_active_is_who_bought_within_so_many_days_before_a_moment(later: set[int], shift: int) -> None:
+    found = row([bought(500 + shift - day) for day in sorted(later | {0})])
+    for active, end in ((found.near_active, RULE.near_days), (found.far_active, RULE.far_days)):
+        assert active == any(end - RULE.active_days <= day < end for day in later)
 
 
 def test_a_row_that_is_told_again_at_any_moment_is_the_same() -> None:
