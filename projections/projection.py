@@ -31,7 +31,8 @@ class Projection(msgspec.Struct, frozen=True):
     timely: those of more events of a row that do not come too late to change its state; the others are passed over, and the row is not
         written again for their sake. None: all are.
     ticks: whether the close of a day publishes every row again (its figures fade with time).
-    index: names of columns to index; each entry one index, comma-separated for several columns.
+    index: names of columns to index; each entry one index, comma-separated for several columns. It is asked by all but the last column, and
+        has the order of the last one; rows without a value in a column that is asked for are not in it.
     """
 
     name: str

@@ -112,7 +112,7 @@ def relationships(policy: Policy) -> Projection:
         fold=partial(_fold, by_kind),
         publish=partial(_publish, by_kind),
         ticks=True,
-        index=(*(f"kind,standing,{column}" for column in RANKED), "segment,quality", "counterparty"),
+        index=(*(f"kind,standing,{column}" for column in RANKED), "segment,quality", "counterparty,relationship"),
     )
 
 

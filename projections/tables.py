@@ -23,7 +23,7 @@ PLAIN: dict[type, type] = {inspect.StrType: str, inspect.IntType: int, inspect.F
 class Table:
     """Columns and codecs of ``projection``'s table; ``beside`` for the one being built.
 
-    kinds: of every public column the type of its cells, None for JSON text.
+    kinds: of every public column the type of its cells, None for JSON text. nullable: those that may have no value.
     """
 
     def __init__(self, projection: Projection, *, beside: bool = False) -> None:
@@ -39,6 +39,7 @@ class Table:
         self.name = projection.name + (BESIDE if beside else "")
         self.public = tuple(kinds)
         self.key = self.public[0]
+        self.nullable = {field.name for field in fields if _nullable(inspect.type_info(field.type))}
         self.kinds = kinds
         self.every = [*self.public, *BOOKKEEPING]
         self._json_at = [at for at, kind in enumerate(kinds.values()) if kind is None]
@@ -123,6 +124,10 @@ def _kind(type_: inspect.Type) -> type | None:
         case _:
             kinds = {PLAIN.get(type(type_))}
     return kinds.pop() if len(kinds) == 1 else None
+
+
+def _nullable(type_: inspect.Type) -> bool:
+    return isinstance(type_, inspect.UnionType) and any(isinstance(one, inspect.NoneType) for one in type_.types)
 
 
 def _decoder(type_: Any, kind: type | None) -> Callable[[Any], Any] | None:  # noqa: ANN401  # any type a field may have

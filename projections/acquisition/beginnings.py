@@ -78,7 +78,7 @@ def acquisition(policy: Policy) -> Projection:
         timely=partial(timely, policy.acquisition.far_days),
         fold=partial(fold, {kind: {type_: steps(model, type_) for type_ in _TYPES} for kind, model in by_kind.items()}),
         publish=partial(_publish, by_kind),
-        index=("channel", "segment"),
+        index=("channel,relationship", "segment,relationship"),
     )
 
 

@@ -116,7 +116,7 @@ def supply(policy: Policy) -> Projection:
         takes=_TYPES,
         fold=partial(_fold, policy),
         publish=partial(_publish, policy),
-        index=("segment",),
+        index=("segment,relationship",),
     )
 
 

@@ -134,7 +134,7 @@ def reputation(policy: Policy) -> Projection:
         fold=partial(_fold, policy),
         publish=partial(_publish, policy),
         ticks=True,  # open complaints and overdue promises weigh more every day
-        index=("level", "segment"),
+        index=("segment,relationship",),
     )
 
 

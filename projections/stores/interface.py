@@ -253,10 +253,7 @@ class Writer(Protocol):
         """Make the empty table, without its indexes."""
 
     def index(self, table: Table, build: int) -> None:
-        """Make the indexes; ``build`` keeps their names apart from those of the table this one will replace.
-
-        Each ends with the key, as every order does: a page is then read from the index however many rows have the same value, or none.
-        """
+        """Make the indexes; ``build`` keeps their names apart from those of the table this one will replace."""
 
     def drop(self, name: str) -> None:
         """Remove a table and all that is known of it."""

@@ -30,6 +30,7 @@ from projections.stores.interface import (
 from projections.stores.postgres_session import Session, Told
 from projections.stores.postgres_statements import Statements, in_schema
 from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
+from projections.stores.ways import definition
 from projections.tables import Table, quoted
 from schemas.errors import LeaseLostError
 
@@ -233,8 +234,7 @@ class PostgresWriter:
         with self._told():
             for columns in table.indexes:
                 name = quoted(f"{table.projection.name}_{'_'.join(columns)}_{build}")
-                on = ", ".join(map(quoted, [*columns, table.key]))
-                self._connection.execute(f"CREATE INDEX {name} ON {in_schema(table.name)} ({on})".encode())
+                self._connection.execute(f"CREATE INDEX {name} ON {in_schema(table.name)} {definition(table, columns)}".encode())
             self._connection.execute(f"ANALYZE {in_schema(table.name)}".encode())
 
     def drop(self, name: str) -> None:

@@ -33,7 +33,8 @@ class Statements:
         unpublished = f"SELECT {stored}, rowid FROM {name} WHERE rowid > ? AND evaluated_us < ?"  # noqa: S608
         self.unpublished = f"{unpublished} ORDER BY rowid LIMIT ?"
         self.unpublished_of = f"{unpublished} AND bucket({key}) IN ({{}}) ORDER BY rowid LIMIT ?"  # some buckets
-        self.indexed = sorted({table.public.index(column) for columns in table.indexes for column in columns})  # their places in a row
+        indexed = {column for columns in table.indexes for column in columns} - {table.key}
+        self.indexed = sorted(map(table.public.index, indexed))  # their places in a row
         self.indexed_of = _cells_at(self.indexed)
         watched = ", ".join(quoted(table.public[at]) for at in self.indexed)
         self.load_indexed = f"SELECT {key}, rowid, {watched} FROM {name} WHERE {key} IN ({{}})"  # noqa: S608

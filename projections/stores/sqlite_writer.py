@@ -28,6 +28,7 @@ from projections.stores.interface import (
 )
 from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
 from projections.stores.sqlite_statements import Statements, marks
+from projections.stores.ways import definition
 from projections.tables import BOOKKEEPING, Table, quoted
 from schemas.errors import LeaseLostError
 
@@ -231,8 +232,8 @@ class SqliteWriter:
 
     def index(self, table: Table, build: int) -> None:
         for columns in table.indexes:
-            name = f"{table.projection.name}_{'_'.join(columns)}_{build}"
-            sqlite_utils.Database(self.connection).table(table.name).create_index([*columns, table.key], index_name=name)
+            name = quoted(f"{table.projection.name}_{'_'.join(columns)}_{build}")
+            self.connection.execute(f"CREATE INDEX {name} ON {quoted(table.name)} {definition(table, columns)}")
 
     def drop(self, name: str) -> None:
         self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")

@@ -1,15 +1,27 @@
-"""Pages from an index: where a filter leaves several values to the leading columns, each has its own order there, and they are merged."""
+"""Indexes, and pages from them.
 
-from collections.abc import Mapping
+An index is asked by its leading columns and has the order of its last one, then of the key, as every order does: so a page is read from it
+however many rows have the same value, or none. Where a filter leaves several values to the leading columns, each has its own order there,
+and they are merged. Nobody asks for no value: rows without one in a leading column are in no such index, which costs them nothing.
+"""
+
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
 import msgspec
 
 from projections.stores.interface import Page
-from projections.tables import Table
+from projections.tables import Table, quoted
 
 WAYS_MAX = 32  # parts of one question; of more, the whole table is sorted as quickly
+
+
+def definition(table: Table, columns: Sequence[str]) -> str:
+    """What an index of ``columns`` is of, as SQL has it behind the name of the table."""
+    of = ", ".join(map(quoted, dict.fromkeys([*columns, table.key])))
+    present = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in columns[:-1] if column in table.nullable)
+    return f"({of})" + (f" WHERE {present}" if present else "")
 
 
 def ways(table: Table, page: Page) -> list[Page]:

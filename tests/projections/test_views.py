@@ -79,7 +79,7 @@ THINGS = Projection(
     key=lambda event: event.relationship,
     fold=lambda state, events: State(events[0].relationship, (state.number if state else 0) + sum(event.position for event in events)),
     publish=publish,
-    index=("color,share", "number"),
+    index=("color,share", "number", "perhaps,thing"),
 )
 
 
@@ -169,6 +169,7 @@ def test_people_find_plain_columns_of_the_right_kind(things: tuple[Views, Place]
         optional={
             "color": st.one_of(st.sampled_from(COLORS), st.lists(st.sampled_from(COLORS), max_size=3)),
             "on": st.booleans(),
+            "perhaps": st.sampled_from([True, False, None]),
             "number": st.sets(st.integers(0, 60)),
         },
     ),
@@ -225,6 +226,22 @@ def test_a_page_is_found_with_the_index(things: tuple[Views, Place], colors: lis
             set(colors)
         )  # those with a share, and those without
         assert "Sort" not in found.split("Append")[1]
+
+
+def test_rows_without_a_value_are_in_no_index_that_is_asked_for_one(things: tuple[Views, Place]) -> None:
+    _, place = things
+    made = (
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql NOT NULL"
+        if isinstance(place, Path)
+        else "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'views' AND tablename = 'things'"
+    )
+    partial = {name for name, sql in execute(place, made) if "IS NOT NULL" in sql}
+    assert partial == {"things_color_share_1", "things_perhaps_thing_1"}
+    if isinstance(place, Path):
+        sql, parameters = sqlite_statements.select(Table(THINGS), Page({"perhaps": True}))
+        with closing(sqlite3.connect(place)) as connection:
+            step, *_ = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+        assert "INDEX things_perhaps_thing_1 (perhaps=?)" in step
 
 
 def test_indexes_say_what_the_rows_say_however_often_these_changed(place: Place) -> None:
