@@ -1,7 +1,7 @@
 """The ledger in a PostgreSQL database: eventsourcing's recorder, with dense positions, exactly-once appends and a log nobody can change.
 
 A transaction locks the head row first, so commits follow each other in the order of their positions, whoever makes them. Events go in
-by binary COPY. A commit that was cut off is looked up, and made again where it is not found. All SQL of the PostgreSQL store
+by binary COPY. All SQL of the PostgreSQL store
 is here and in the modules beside, ``postgres_*.py``.
 """
 
@@ -23,7 +23,8 @@ from ledger import postgres_append as append
 from ledger import postgres_schema as schema
 from ledger.check import Findings
 from ledger.interface import Beside, Head, KeptCheckpoint, Take, Tree
-from ledger.plan import Outcome, Plan, Request, Row, plan
+from ledger.plan import Outcome, Plan, Request, Row
+from ledger.postgres_appender import PAUSE_S, Appender
 from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
@@ -31,8 +32,6 @@ from ledger.vault import KeptKey, Sealer, Vault
 from schemas.errors import SettingsError, StoreNewerError, StoreOlderError
 from schemas.touchpoint import Stored
 
-RETRY_S = 30.0  # how long an append tries to get through to the server
-PAUSE_S = 0.2  # between two tries
 POLL_S = 1.0  # how long a waiting reader trusts to be notified: a notification may be lost with its connection
 
 
@@ -55,7 +54,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
     def __init__(self, url: str, *, clock: Callable[[], int], vault: Vault, read_only: bool = False) -> None:
         self._clock, self._vault, self._read_only = clock, vault, read_only
         self._conninfo, self.place = parse(url)
-        self._writer: Connection | None = None
+        self._appender = Appender(self._conninfo, clock, vault)
         self._listener: Connection | None = None
         self._writing, self._listening = threading.Lock(), threading.Lock()
         super().__init__(Datastore(self._conninfo), events_table_name="stored_events", tracking_table_name="tracking")
@@ -69,45 +68,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             raise ValueError(f"{self.place} was opened read-only")
         committing()  # the server works from the first question on
         with self._writing, self._telling():
-            return self._record(requests)
-
-    def _record(self, requests: Sequence[Request]) -> list[Outcome]:
-        """Carry out ``requests``, again where the connection is lost on the way.
-
-        A commit whose answer never came may have been made. What was planned is then looked up behind the head row's lock, which
-        waits for the end of that commit: found, it was made; not found, it never will be.
-        """
-        deadline = time.monotonic() + RETRY_S
-        unsure: Plan | None = None
-        while True:
-            try:
-                writer = self._writer = self._writer or connect(self._conninfo)
-                known = append.look_up(writer, requests)
-                if unsure is not None and append.stands(writer, unsure):
-                    writer.execute("ROLLBACK")
-                    return unsure.outcomes
-                unsure = made = plan(requests, known, self._vault, now_us=self._clock())
-                append.write(writer, made)
-            except psycopg.Error:
-                if self._rolled_back() or time.monotonic() > deadline:
-                    raise
-                time.sleep(PAUSE_S)
-            except BaseException:
-                self._rolled_back()
-                raise
-            else:
-                return made.outcomes
-
-    def _rolled_back(self) -> bool:
-        """Whether the connection is ready for the next transaction; if not, it is given up, and the next one makes its own."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            try:
-                writer.execute("ROLLBACK")
-                self._writer = writer
-            except psycopg.Error:
-                writer.close()
-        return self._writer is not None
+            return self._appender.record(requests)
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
         with self._changing() as cursor:
@@ -306,8 +267,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     def close(self) -> None:
         with self._writing:
-            if self._writer is not None:
-                self._writer.close()
+            self._appender.close()
         with self._listening:
             if self._listener is not None:
                 self._listener.close()

@@ -2,6 +2,9 @@
 
 A journey costs some 0.2 ms of our CPU and, where processes wait for a core, milliseconds. What needs no answer of another travels with
 it, in a pipeline.
+
+An append of many may *suppose*, as on SQLite (``sqlite_append.py``), that no identity is in the log yet, and that the versions remembered
+are still the newest. What was supposed wrongly is refused by the table's unique constraints; then it is made again with all looked up.
 """
 
 import itertools
@@ -9,6 +12,7 @@ from collections.abc import Sequence
 from typing import LiteralString
 
 from ledger import postgres_besides, postgres_keys, sealing
+from ledger.newest import Newest
 from ledger.plan import MOVED, Known, Plan, Request, sealing_for
 from ledger.postgres_connections import Connection, Cursor
 from ledger.proof.merkle import Frontier
@@ -16,6 +20,11 @@ from ledger.vault import KeptKey
 
 CHANNEL: LiteralString = "stored_events"  # the channel that eventsourcing's subscriptions listen on
 
+SUPPOSED_MIN = 100  # touchpoints from which on it pays to suppose
+_GUARDS: LiteralString = """
+    SELECT count(*) FROM pg_constraint WHERE conrelid = 'ledger.stored_events'::regclass
+    AND pg_get_constraintdef(oid) IN ('UNIQUE (identity)', 'UNIQUE (originator_id, originator_version)')
+"""
 _FIRSTS: LiteralString = """
     SELECT identity, notification_id, state FROM ledger.stored_events
     WHERE identity = ANY(ARRAY(SELECT decode(digits, 'hex') FROM unnest(string_to_array(%s, E'\\n')) AS digits))
@@ -29,13 +38,22 @@ _SUMS: LiteralString = "SELECT name, sum FROM ledger.ledger_sums WHERE name = AN
 _REPLAYED: LiteralString = "SELECT number, replayed_position FROM ledger.dead_letters WHERE number = ANY(%s)"
 
 
-def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
+def refuses_repeats(writer: Connection) -> bool:
+    """Whether the constraints stand by which the database refuses an identity or a version that it knows."""
+    ((guards,),) = _ask(writer, _GUARDS)
+    return bool(guards == 2)  # noqa: PLR2004
+
+
+def look_up(writer: Connection, requests: Sequence[Request], newest: Newest, *, supposing: bool) -> Known:
     """Begin, lock the head row and look up what ``requests`` name, in two journeys to the server and back.
+
+    ``supposing``: that the log holds none of their identities.
 
     Many keys travel as one parameter: a list is written by Python, element by element. The last question goes alone: psycopg ends a
     pipeline by a message that turns off the server's clock for sessions that stop in a transaction, and so would hold the head row.
     """
-    identities = "\n".join(identity.hex() for request in requests for identity in request.identities)
+    identities = "" if supposing else "\n".join(identity.hex() for request in requests for identity in request.identities)
+    erased = {request.erases.relationship for request in requests if request.erases is not None}  # judged by its version here, not there
     relationships = {touchpoint.subject for request in requests for touchpoint in request.touchpoints}
     streams = list({delivered.stream for request in requests for delivered in request.delivered})
     numbers = [request.replays for request in requests if request.replays is not None]
@@ -49,8 +67,10 @@ def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
         replayed = _ask(writer, _REPLAYED, numbers) if numbers else ()
         keys = _ask(writer, postgres_keys.OF, sealed_for) if sealed_for else ()
         last = _ask(writer, postgres_keys.LAST) if sealed_for else ((0,),)
-    versions = _ask(writer, _VERSIONS, "\n".join(relationships))
     ((position, recorded_us, frontier),), ((last_key,),) = head, last
+    versions = newest.at(position, supposing=supposing)
+    asked_for = _ask(writer, _VERSIONS, "\n".join(relationships.difference(versions) | erased))
+    versions.update((relationship, version or 0) for relationship, version in asked_for)
     repeated = {identity: (first, event) for identity, first, event in firsts}
     asked = {number for _, event in repeated.values() for number in sealing.numbers(event)}
     return Known(
@@ -58,7 +78,7 @@ def look_up(writer: Connection, requests: Sequence[Request]) -> Known:
         recorded_us,
         Frontier.decode(frontier),
         repeated,
-        {relationship: version or 0 for relationship, version in versions},
+        versions,
         dict(offsets),
         dict(replayed),
         sealed_for,

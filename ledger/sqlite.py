@@ -24,6 +24,7 @@ from ledger import sqlite_connections as connections
 from ledger import sqlite_schema as schema
 from ledger.check import Findings
 from ledger.interface import Beside, Head, KeptCheckpoint, Take, Tree
+from ledger.newest import Newest
 from ledger.plan import Outcome, Plan, Request, Row, plan
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
@@ -61,7 +62,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         self._copier = Copier(path, connections.CHECKPOINT_PAGES)
         super().__init__(SQLiteDatastore(self._uri, originator_id_type="text"))
         self._writer: sqlite3.Connection | None = None
-        self._newest, self._supposing = append.Newest(), True
+        self._newest, self._supposing = Newest(), True
         if read_only:
             found = self._found() if path.exists() else 0
             if not found:

@@ -15,14 +15,13 @@ from typing import Any
 import msgspec
 
 from ledger import sealing, sqlite_besides, sqlite_keys
+from ledger.newest import Newest
 from ledger.plan import MOVED, Known, Plan, Request, sealing_for
 from ledger.proof.merkle import Frontier
 from ledger.vault import KeptKey
 
 LOOKUP_SIZES = (1, 8, 64, 512)  # keys a lookup; few sizes, so that each statement is prepared once
 INSERT_SIZES = (256, 64, 16, 4, 1)  # events an INSERT; likewise
-REMEMBERED = 100_000  # newest versions; some 15 MB
-DOUBTS_MAX = 64  # appends that look up every version after suppositions went wrong again and again
 
 # Python lends its lock to other threads at every row that SQLite takes or gives, and may wait for it long: so many versions come in
 # one row, and many events go in one statement.
@@ -40,40 +39,6 @@ _SUMS = f"SELECT name, sum FROM ledger_sums WHERE name IN {MOVED}"  # noqa: S608
 _REPLAYED = "SELECT number, replayed_position FROM dead_letters WHERE number IN ({keys})"
 
 _versions = msgspec.json.Decoder(dict[str, int | None]).decode
-
-
-class Newest:
-    """The newest versions of relationships, as this process left them.
-
-    They are right while the log ends where it left it. Once others have appended, they are supposed to be right still; where they were not,
-    so many appends look again before the next supposes, twice as many each time: that is of writers who share relationships.
-    """
-
-    def __init__(self) -> None:
-        self._versions: dict[str, int] = {}
-        self._end: int | None = None
-        self._supposed = False
-        self._doubts = self._doubting = 0
-
-    def at(self, position: int, *, supposing: bool) -> dict[str, int]:
-        """What is remembered of a log that ends at ``position``; to be gone on with, and forgotten unless ``left`` is called after."""
-        alone = position == self._end
-        self._supposed = not alone and supposing and not self._doubting
-        if self._end is None or not (alone or self._supposed) or len(self._versions) > REMEMBERED:
-            self._versions = {}
-        self._doubting -= bool(self._doubting) and not alone
-        self._end = None
-        return self._versions
-
-    def left(self, position: int) -> None:
-        """Remember: the log now ends at ``position``, durably, and what ``at`` gave is right there."""
-        self._end = position
-        if self._supposed:
-            self._doubts = 0
-
-    def refused(self) -> None:
-        """What was supposed was wrong: doubt it for a while."""
-        self._doubts = self._doubting = min(max(1, 2 * self._doubts), DOUBTS_MAX)
 
 
 def look_up(writer: sqlite3.Connection, requests: Sequence[Request], newest: Newest, *, supposing: bool) -> Known:

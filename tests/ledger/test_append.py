@@ -155,3 +155,17 @@ def test_a_batch_of_any_size_is_one_commit(ledger: Ledger) -> None:
     batch = touchpoints(12_345)
     assert positions(ledger.append(batch)) == list(range(1, 12_346))
     assert len({event.recorded_us for event in everything(ledger)}) == 1
+
+
+def test_two_who_append_many_of_the_same_relationships_know_each_others_versions_and_repeats(
+    ledger: Ledger, open_ledger: Callable[[], Ledger]
+) -> None:
+    other = open_ledger()
+    for turn in range(8):
+        for half, writer in enumerate((ledger, other)):
+            start = 1 + (2 * turn + half) * 150
+            assert positions(writer.append(touchpoints(150, start=start))) == list(range(start, start + 150))
+    assert positions(ledger.append(touchpoints(200, start=2_301))) == list(range(2_301, 2_501))  # the half of it is other's
+    twice = [*touchpoints(120, start=3_000), *touchpoints(120, start=3_000)]
+    assert positions(other.append(twice)) == [*range(2_501, 2_621), *range(2_501, 2_621)]
+    assert_orderly(everything(ledger))

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-import ledger.postgres as ledger_postgres
 import ledger.postgres_connections as connections
-from ledger import postgres_append
+from ledger import postgres_append, postgres_appender
 from ledger.interface import Appended, Delivered
 from ledger.ledger import Ledger
 from schemas.errors import OvertakenError, SettingsError, StoreNewerError, StoreUnavailableError
@@ -182,12 +181,12 @@ def test_a_lock_held_for_long_is_told_and_nothing_is_kept(
 
 
 def test_a_server_that_stays_away_is_told(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_postgres, "RETRY_S", 0.3)
+    monkeypatch.setattr(postgres_appender, "RETRY_S", 0.3)
 
     def refuse(_: str) -> connections.Connection:
         raise psycopg.OperationalError("connection refused")
 
-    monkeypatch.setattr(ledger_postgres, "connect", refuse)
+    monkeypatch.setattr(postgres_appender, "connect", refuse)
     with pytest.raises(StoreUnavailableError, match="connection refused"):
         ledger.append([touchpoint(1)])
     monkeypatch.undo()
@@ -249,3 +248,12 @@ def test_an_acknowledged_append_is_on_the_disk_whatever_the_server_defaults_to(
     server.execute(f"ALTER DATABASE {server.info.dbname} SET synchronous_commit = off".encode())
     with connections.connect(url) as connection:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
+def test_a_repeat_is_known_also_where_somebody_took_a_constraint_away(ledger: Ledger, server: psycopg.Connection[tuple[Any, ...]]) -> None:
+    assert positions(ledger.append(touchpoints(150))) == list(range(1, 151))
+    server.execute("ALTER TABLE ledger.stored_events DROP CONSTRAINT stored_events_identity_key")
+    assert positions(ledger.append(touchpoints(200))) == list(range(1, 201))
+    assert positions(ledger.append(touchpoints(150, start=300))) == list(range(201, 351))
+    assert positions(ledger.append(touchpoints(150, start=300))) == list(range(201, 351))
+    assert_orderly(everything(ledger))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ledger import sqlite_append
+from ledger import newest
 from ledger import sqlite_connections as connections
 from ledger.interface import Appended, Refused
 from ledger.ledger import Ledger
@@ -329,7 +329,7 @@ def test_writers_who_share_relationships_are_refused_ever_less_often(ledger: Led
 def test_what_is_remembered_of_versions_is_bounded_and_forgotten_with_an_append_that_failed(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_append, "REMEMBERED", 5)
+    monkeypatch.setattr(newest, "REMEMBERED", 5)
     writer = ledger.recorder._writer  # type: ignore[attr-defined]  # noqa: SLF001
     for turn in range(4):
         ledger.append(touchpoints(20, start=turn * 20))
