@@ -31,7 +31,7 @@ HEADERS = (("content-type", b"application/cloudevents+json"),)
 
 
 def publish(brokers: str, topic: str, count: int, *, among: int | None = None, rate: float | None = None) -> list[float]:
-    """Publish touchpoints with librdkafka, the last ``count`` of ``among``, ``rate`` a second; None: as fast as it can.
+    """Publish touchpoints with librdkafka, the last ``count`` of ``among``, as they happen, ``rate`` a second; None: old ones, at once.
 
     Returns: when each was handed over, on the machine's monotonic clock.
     """
@@ -39,7 +39,7 @@ def publish(brokers: str, topic: str, count: int, *, among: int | None = None, r
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 1 if rate else 20, "queue.buffering.max.messages": 200_000})
     moments: list[float] = []
     began = time.monotonic()
-    for subject, event in islice(touchpoints(among), among - count, None):
+    for subject, event in islice(touchpoints(among, clock=now_us if rate else None), among - count, None):
         while rate and (ahead_s := began + len(moments) / rate - time.monotonic()) > 0:
             time.sleep(ahead_s)
         moments.append(time.monotonic())

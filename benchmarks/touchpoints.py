@@ -1,6 +1,6 @@
-"""Touchpoints to work on: about 350 bytes each, of twelve types, the same ones every time."""
+"""Touchpoints to work on: about 350 bytes each, of twelve types."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from schemas.cloudevents import decode_json
@@ -14,7 +14,9 @@ FIRST_US = 1_767_225_600_000_000  # 2026-01-01
 SPREAD_US = 250 * 86_400_000_000  # over so many days
 
 
-def touchpoints(count: int, *, relationships: int = RELATIONSHIPS, each: int = 0, series: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+def touchpoints(
+    count: int, *, relationships: int = RELATIONSHIPS, each: int = 0, series: bytes = b"", clock: Callable[[], int] | None = None
+) -> Iterator[tuple[bytes, bytes]]:
     """Subject and CloudEvent of ``count`` touchpoints, in order of time. The id begins with the number, from 0.
 
     Args:
@@ -22,6 +24,7 @@ def touchpoints(count: int, *, relationships: int = RELATIONSHIPS, each: int = 0
         relationships: over so many, in turn.
         each: not 0: over more and more instead, one for so many touchpoints, old ones as likely as new ones.
         series: another one has other touchpoints of other relationships.
+        clock: they happen when they are taken, as it says (microseconds since 1970 UTC); None: in 2026, the same ones every time.
     """
     for number in range(count):
         # Neighbours in time are strangers, by a prime or by a hash.
@@ -31,7 +34,7 @@ def touchpoints(count: int, *, relationships: int = RELATIONSHIPS, each: int = 0
             subject, (kind, data) = b"partner/%bp%07d" % (series, who), PARTNER[turn % len(PARTNER)]
         else:
             subject, (kind, data) = b"customer/%bc%07d" % (series, who), CUSTOMER[turn % len(CUSTOMER)]
-        time = moment(FIRST_US + number * SPREAD_US // count).isoformat().encode()
+        time = moment(clock() if clock else FIRST_US + number * SPREAD_US // count).isoformat().encode()
         yield subject, EVENT % (number, series, kind, subject, time, data.replace(b"#", b"%d" % number))
 
 
