@@ -90,6 +90,8 @@ def test_consumers_share_a_topic_and_one_killed_and_one_joining_lose_repeat_and_
     victim.kill()
     publish(kafka, topic, *sent[2_000:4_000], keyed=True)
     joining = either.start("consume", "--consumers", "1")
+    assert joining.stdout is not None
+    assert next(line for line in joining.stdout if "partition.assigned" in line)
     eventually(lambda: appended(4_000))
     publish(kafka, topic, *sent[4_000:], keyed=True)
     eventually(lambda: appended(6_000))
