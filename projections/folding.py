@@ -23,6 +23,9 @@ from schemas.errors import AlteredError, LedgerError
 from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored
 
+CACHED_BYTES = 24_000_000  # memory that the states of a projection may take after a commit
+STATE_BYTES, STATE_FACTOR = 1_500, 6  # what a state takes of it: so many bytes, and so many times its size in the store
+USUAL_BYTES, RECENT_ROWS = 500.0, 1_000  # a state's size before any was written; rows after which that is half forgotten
 MESSAGE_MAX = 500  # characters kept of an error's message
 
 
@@ -55,11 +58,15 @@ class Pending(NamedTuple):
 
 
 class Folding:
-    """States of ``table``'s projection, at most ``cached_rows`` of them after a commit, the least recently changed dropped first."""
+    """States of ``table``'s projection, after a commit at most ``cached_rows`` and as many as ``CACHED_BYTES`` hold.
+
+    The least recently changed are dropped first.
+    """
 
     def __init__(self, table: Table, *, cached_rows: int) -> None:
         self.table = table
         self._cached_rows = cached_rows
+        self._state_bytes = USUAL_BYTES  # of a state in the store, on average of late
         self._projection = table.projection
         self.reset(parked=(), stored=False)
 
@@ -106,6 +113,7 @@ class Folding:
     def changes(self, tick_us: int) -> Changes:
         """What to write of what was changed, but for failed relationships."""
         rows = self._rows(tick_us)
+        self._state_bytes += sum(len(row[-1]) - self._state_bytes for row in rows) / (len(rows) + RECENT_ROWS)
         gone = [key for key in self.touched if self.states.get(key) is None and relationship_of(key) not in self.failed]
         return Changes(rows, gone)
 
@@ -137,7 +145,8 @@ class Folding:
         self._waiting -= self.failed - self.parked
         self.failed.clear()
         self._stored = True
-        for key in list(islice(states, max(0, len(states) - self._cached_rows))):
+        kept = min(self._cached_rows, int(CACHED_BYTES / (STATE_BYTES + STATE_FACTOR * self._state_bytes)))
+        for key in list(islice(states, max(0, len(states) - kept))):
             del states[key]
 
     def forget(self) -> None:

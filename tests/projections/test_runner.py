@@ -437,6 +437,26 @@ def test_states_in_memory_are_bounded(house: House) -> None:
     assert [state.last for state in folding.states.values()] == [f"e{number}" for number in range(491, 501)]
 
 
+def test_of_large_states_fewer_are_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("projections.folding.CACHED_BYTES", 20_000)
+    monkeypatch.setattr("projections.folding.RECENT_ROWS", 10)
+    house.catch_up()
+    house.log.add_many(500, relationships=600)
+    folding, kept = Folding(Table(chains()), cached_rows=400), []
+    events = [recorded(one) for one in house.log.events]
+    with closing(house.views.writer()) as writer:
+        for some, name in ((events[:250], ""), (events[250:], "a name much longer than that" * 40)):
+            folding.fold(writer, some)
+            for key in folding.touched:
+                folding.states[key].last += name
+            folding.write(writer, folding.changes(0))
+            folding.committed()
+            assert list(folding.states)[-1] == some[-1].relationship  # the newest
+            kept.append(len(folding.states))
+    assert 6 <= kept[0] <= 13  # of some 100 bytes
+    assert 1 <= kept[1] <= 3  # of some 1,200
+
+
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_a_full_disk_parks_nothing_and_loses_nothing(house: House) -> None:
     house.log.add_many(50)
