@@ -27,7 +27,7 @@ from schemas.errors import StoreNewerError, StoreUnavailableError
 BUSY_TIMEOUT_S = 60  # a rebuild compares and swaps under the write lock: seconds at a million rows
 CACHE_KIB = 65_536  # pages of one writer kept in memory
 WAL_KEPT_BYTES = 67_108_864  # what the write-ahead log shrinks back to after a large commit
-WAL_PAGES = 16_384  # (64 MiB) written before they are copied into the file: a commit of many rows is larger than the usual 1,000
+WAL_PAGES = 3_072  # (12 MiB) written before they are copied into the file: with more, the disk is busy so long that the ledger waits
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
