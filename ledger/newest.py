@@ -1,6 +1,6 @@
-"""The newest versions of relationships, remembered from one append to the next, so that few are looked up while the log is held.
+"""What an append may suppose of the log, so that little is looked up while it is held: which identities are new, and the newest versions.
 
-What is remembered is right, or the database refuses what is made of it, for a version that is known is never taken again.
+A version that is remembered is right, or the database refuses what is made of it, for a version that is known is never taken again.
 """
 
 REMEMBERED = 100_000  # newest versions; some 15 MB
@@ -19,6 +19,8 @@ class Newest:
         self._end: int | None = None
         self._supposed = False
         self._doubts = self._doubting = 0
+        self.supposing = True
+        """Whether the next append supposes that all its identities are new: as they were in the last one, and nothing was refused."""
 
     def at(self, position: int, *, supposing: bool) -> dict[str, int]:
         """What is remembered of a log that ends at ``position``; to be gone on with, and forgotten unless ``left`` is called after."""
@@ -38,4 +40,5 @@ class Newest:
 
     def refused(self) -> None:
         """What was supposed was wrong: doubt it for a while."""
+        self.supposing = False
         self._doubts = self._doubting = min(max(1, 2 * self._doubts), DOUBTS_MAX)

@@ -6,7 +6,7 @@ request whose source's offset moved meanwhile writes nothing and leaves the othe
 personal values are sealed by then: what stands in the store is what is proven.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -49,6 +49,33 @@ class Request(msgspec.Struct):
     letter_for: LetterFor | None = None
     replays: int | None = None  # number of the dead letter that the one touchpoint corrects
     erases: Erasure | None = None
+
+
+class Named(msgspec.Struct):
+    """What requests name, and so what the store is asked for."""
+
+    identities: list[bytes]  # none where they are supposed to be new
+    relationships: set[str]
+    erased: set[str]  # relationships whose key a request destroys
+    streams: list[str]
+    numbers: list[int]  # of dead letters that are replayed
+    sealing_for: Sequence[str]  # as the function says
+
+    def versions_asked(self, remembered: Mapping[str, int]) -> list[str]:
+        """Relationships to look up; of an erased one always, since a request is judged by its version here and not in the database."""
+        return list(self.relationships.difference(remembered) | self.erased)
+
+
+def named(requests: Sequence[Request], *, supposing: bool) -> Named:
+    """All that ``requests`` name; ``supposing``: that the log holds none of their identities."""
+    return Named(
+        [] if supposing else [identity for request in requests for identity in request.identities],
+        {touchpoint.subject for request in requests for touchpoint in request.touchpoints},
+        {request.erases.relationship for request in requests if request.erases is not None},
+        list({delivered.stream for request in requests for delivered in request.delivered}),
+        [request.replays for request in requests if request.replays is not None],
+        sealing_for(requests),
+    )
 
 
 class Known(msgspec.Struct):

@@ -13,7 +13,7 @@ from typing import LiteralString
 
 from ledger import postgres_besides, postgres_keys, sealing
 from ledger.newest import Newest
-from ledger.plan import MOVED, Known, Plan, Request, sealing_for
+from ledger.plan import MOVED, Known, Plan, Request, named
 from ledger.postgres_connections import Connection, Cursor
 from ledger.proof.merkle import Frontier
 from ledger.vault import KeptKey
@@ -52,27 +52,22 @@ def look_up(writer: Connection, requests: Sequence[Request], newest: Newest, *, 
     Many keys travel as one parameter: a list is written by Python, element by element. The last question goes alone: psycopg ends a
     pipeline by a message that turns off the server's clock for sessions that stop in a transaction, and so would hold the head row.
     """
-    identities = "" if supposing else "\n".join(identity.hex() for request in requests for identity in request.identities)
-    erased = {request.erases.relationship for request in requests if request.erases is not None}  # judged by its version here, not there
-    relationships = {touchpoint.subject for request in requests for touchpoint in request.touchpoints}
-    streams = list({delivered.stream for request in requests for delivered in request.delivered})
-    numbers = [request.replays for request in requests if request.replays is not None]
-    sealed_for = sealing_for(requests)
+    asked = named(requests, supposing=supposing)
     with writer.pipeline():
         _ask(writer, "BEGIN ISOLATION LEVEL READ COMMITTED")
         head = _ask(writer, "SELECT position, recorded_us, frontier FROM ledger.ledger_head FOR UPDATE")
-        firsts = _ask(writer, _FIRSTS, identities)
-        offsets = _ask(writer, OFFSETS, streams) if streams else ()
-        sums = _ask(writer, _SUMS, list(MOVED)) if streams or sealed_for else ()
-        replayed = _ask(writer, _REPLAYED, numbers) if numbers else ()
-        keys = _ask(writer, postgres_keys.OF, sealed_for) if sealed_for else ()
-        last = _ask(writer, postgres_keys.LAST) if sealed_for else ((0,),)
+        firsts = _ask(writer, _FIRSTS, "\n".join(identity.hex() for identity in asked.identities))
+        offsets = _ask(writer, OFFSETS, asked.streams) if asked.streams else ()
+        sums = _ask(writer, _SUMS, list(MOVED)) if asked.streams or asked.sealing_for else ()
+        replayed = _ask(writer, _REPLAYED, asked.numbers) if asked.numbers else ()
+        keys = _ask(writer, postgres_keys.OF, asked.sealing_for) if asked.sealing_for else ()
+        last = _ask(writer, postgres_keys.LAST) if asked.sealing_for else ((0,),)
     ((position, recorded_us, frontier),), ((last_key,),) = head, last
     versions = newest.at(position, supposing=supposing)
-    asked_for = _ask(writer, _VERSIONS, "\n".join(relationships.difference(versions) | erased))
+    asked_for = _ask(writer, _VERSIONS, "\n".join(asked.versions_asked(versions)))
     versions.update((relationship, version or 0) for relationship, version in asked_for)
     repeated = {identity: (first, event) for identity, first, event in firsts}
-    asked = {number for _, event in repeated.values() for number in sealing.numbers(event)}
+    sealed_by = {number for _, event in repeated.values() for number in sealing.numbers(event)}
     return Known(
         position,
         recorded_us,
@@ -81,9 +76,12 @@ def look_up(writer: Connection, requests: Sequence[Request], newest: Newest, *, 
         versions,
         dict(offsets),
         dict(replayed),
-        sealed_for,
+        asked.sealing_for,
         {kept.relationship: kept for kept in itertools.starmap(KeptKey, keys)},
-        {kept.number: kept for kept in itertools.starmap(KeptKey, _ask(writer, postgres_keys.NUMBERED, list(asked)) if asked else ())},
+        {
+            kept.number: kept
+            for kept in itertools.starmap(KeptKey, _ask(writer, postgres_keys.NUMBERED, list(sealed_by)) if sealed_by else ())
+        },
         last_key,
         dict(sums),
     )

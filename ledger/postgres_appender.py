@@ -24,7 +24,7 @@ class Appender:
     def __init__(self, conninfo: str, clock: Callable[[], int], vault: Vault) -> None:
         self._conninfo, self._clock, self._vault = conninfo, clock, vault
         self._writer: Connection | None = None
-        self._newest, self._supposing = Newest(), True
+        self._newest = Newest()
 
     def record(self, requests: Sequence[Request]) -> list[Outcome]:
         """Carry out ``requests``, again where the connection is lost on the way.
@@ -39,14 +39,14 @@ class Appender:
             supposing = False
             try:
                 writer = self._writer = self._writer or connect(self._conninfo)
-                supposing = self._supposing and count >= append.SUPPOSED_MIN and append.refuses_repeats(writer)
+                supposing = self._newest.supposing and count >= append.SUPPOSED_MIN and append.refuses_repeats(writer)
                 known = append.look_up(writer, requests, self._newest, supposing=supposing)
                 if unsure is not None and append.stands(writer, unsure):
                     writer.execute("ROLLBACK")
                     return unsure.outcomes
                 made = plan(requests, known, self._vault, now_us=self._clock())
-                self._supposing = len(made.rows) == count
-                if supposing and not self._supposing:
+                self._newest.supposing = len(made.rows) == count
+                if supposing and not self._newest.supposing:
                     writer.execute("ROLLBACK")
                     continue
                 unsure = made
@@ -55,7 +55,7 @@ class Appender:
                 self._rolled_back()
                 if not supposing:
                     raise
-                self._supposing, unsure = False, None
+                unsure = None
                 self._newest.refused()
             except psycopg.Error:
                 if self._rolled_back() or time.monotonic() > deadline:

@@ -62,7 +62,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         self._copier = Copier(path, connections.CHECKPOINT_PAGES)
         super().__init__(SQLiteDatastore(self._uri, originator_id_type="text"))
         self._writer: sqlite3.Connection | None = None
-        self._newest, self._supposing = Newest(), True
+        self._newest = Newest()
         if read_only:
             found = self._found() if path.exists() else 0
             if not found:
@@ -87,22 +87,21 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
 
     def _attempt(self, requests: Sequence[Request], committing: Callable[[], None]) -> Plan | None:
         """Carry out ``requests`` in one commit. None: what was supposed is wrong, or may be, and nothing was kept; suppose no more."""
-        supposing = self._supposing
+        supposing = self._newest.supposing
         try:
             with self._changing() as writer:
                 supposing = supposing and schema.refuses_repeats(writer)
                 known = append.look_up(writer, requests, self._newest, supposing=supposing)
                 made = plan(requests, known, self._vault, now_us=self._clock())
                 # Where one identity came again, the next append looks for more; where none did, it supposes again.
-                self._supposing = len(made.rows) == sum(len(request.touchpoints) for request in requests)
-                if supposing and not self._supposing:
+                self._newest.supposing = len(made.rows) == sum(len(request.touchpoints) for request in requests)
+                if supposing and not self._newest.supposing:
                     return None
                 append.write(writer, made)
                 committing()
         except ImmutableError:
             if not supposing:
                 raise
-            self._supposing = False
             self._newest.refused()
             return None
         self._newest.left(known.position)

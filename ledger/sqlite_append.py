@@ -16,7 +16,7 @@ import msgspec
 
 from ledger import sealing, sqlite_besides, sqlite_keys
 from ledger.newest import Newest
-from ledger.plan import MOVED, Known, Plan, Request, sealing_for
+from ledger.plan import MOVED, Known, Plan, Request, named
 from ledger.proof.merkle import Frontier
 from ledger.vault import KeptKey
 
@@ -43,31 +43,26 @@ _versions = msgspec.json.Decoder(dict[str, int | None]).decode
 
 def look_up(writer: sqlite3.Connection, requests: Sequence[Request], newest: Newest, *, supposing: bool) -> Known:
     """What the log holds of all that ``requests`` name; ``supposing``: that it holds none of their identities."""
-    identities = [] if supposing else [identity for request in requests for identity in request.identities]
-    relationships = {touchpoint.subject for request in requests for touchpoint in request.touchpoints}
-    streams = {delivered.stream for request in requests for delivered in request.delivered}
-    numbers = [request.replays for request in requests if request.replays is not None]
+    asked = named(requests, supposing=supposing)
     position, recorded_us, frontier = writer.execute("SELECT position, recorded_us, frontier FROM ledger_head").fetchone()
     versions = newest.at(position, supposing=supposing)
-    erased = {request.erases.relationship for request in requests if request.erases is not None}  # judged by its version here, not there
-    for (part,) in lookup(writer, _VERSIONS, list(relationships.difference(versions) | erased)):
+    for (part,) in lookup(writer, _VERSIONS, asked.versions_asked(versions)):
         versions.update((relationship, version or 0) for relationship, version in _versions(part).items())
-    firsts = {identity: (first, event) for identity, first, event in lookup(writer, _FIRSTS, identities)}
-    sealed_for = sealing_for(requests)
-    asked = {number for _, event in firsts.values() for number in sealing.numbers(event)}
+    firsts = {identity: (first, event) for identity, first, event in lookup(writer, _FIRSTS, asked.identities)}
+    sealed_by = {number for _, event in firsts.values() for number in sealing.numbers(event)}
     return Known(
         position,
         recorded_us,
         Frontier.decode(frontier),
         firsts,
         versions,
-        dict(lookup(writer, OFFSETS, list(streams))),
-        dict(lookup(writer, _REPLAYED, numbers)),
-        sealed_for,
-        {kept.relationship: kept for kept in keys(writer, sqlite_keys.OF, sealed_for)},
-        {kept.number: kept for kept in keys(writer, sqlite_keys.NUMBERED, list(asked))},
-        sqlite_keys.last(writer) if sealed_for else 0,
-        dict(writer.execute(_SUMS).fetchall()) if streams or sealed_for else {},
+        dict(lookup(writer, OFFSETS, asked.streams)),
+        dict(lookup(writer, _REPLAYED, asked.numbers)),
+        asked.sealing_for,
+        {kept.relationship: kept for kept in keys(writer, sqlite_keys.OF, asked.sealing_for)},
+        {kept.number: kept for kept in keys(writer, sqlite_keys.NUMBERED, list(sealed_by))},
+        sqlite_keys.last(writer) if asked.sealing_for else 0,
+        dict(writer.execute(_SUMS).fetchall()) if asked.streams or asked.sealing_for else {},
     )
 
 
