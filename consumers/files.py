@@ -24,6 +24,7 @@ from schemas.touchpoint import Touchpoint
 
 LINE_BYTES_MAX = 1 << 20  # what is kept of a longer line; an event has 256 KiB at most
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+DELIMITERS = ";,\t|"  # that spreadsheets write
 DIGEST = "/digest"  # after a stream's name: the stream of the digests
 
 
@@ -117,7 +118,7 @@ class JsonLines:
 
 
 class Csv:
-    """Records by ``mapping``; a cell may hold line ends. The first record names the columns."""
+    """Records by ``mapping``; a cell may hold line ends. The first record names the columns; rows of empty cells are passed over."""
 
     def __init__(self, mapping: CsvMapping) -> None:
         self._mapping = mapping
@@ -125,11 +126,20 @@ class Csv:
 
     def start(self, lines: Lines) -> None:
         header = next(self._records(lines), None)
-        if header is None or header.problem:
-            raise MappingError(f"the file has no header: {header.problem if header else 'it is empty'}")
+        if header is None:
+            raise MappingError("the file has no header: it is empty")
+        if header.problem:
+            wide = header.raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+            do = "save it as CSV UTF-8" if wide else "say how the file is written in the mapping's [csv]"
+            raise MappingError(f"the file's header cannot be read: {header.problem}{': it is UTF-16' if wide else ''}; {do}")
         self._columns = [column.strip() for column in header.cells]
         if missing := sorted(self._mapping.columns - set(self._columns)):
-            raise MappingError(f"the file has no column {', '.join(missing)}; it has {', '.join(self._columns)}")
+            (only, *more) = self._columns
+            found = next((one for one in DELIMITERS if one in only), None) if not more else None
+            hint = "" if found is None else f"; is {found!r} its delimiter? Say so in the mapping's [csv]"
+            raise MappingError(f"the file has no column {', '.join(missing)}; it has {', '.join(self._columns)}{hint}")
+        if double := sorted(column for column in self._mapping.columns if self._columns.count(column) > 1):
+            raise MappingError(f"the file has several columns {', '.join(double)}: nobody can tell which is meant; rename all but one")
 
     def rows(self, lines: Lines) -> Iterator[Row]:
         return self._records(lines)
@@ -162,7 +172,7 @@ class Csv:
             else:
                 if cells is None:
                     return
-                if cells:  # else the line is empty
+                if any(map(str.strip, cells)):  # else the line is empty, or what a spreadsheet writes for an empty row
                     yield Row(place.offset, lines.offset, b"".join(taken), cells, self._problem(cells))
             place = lines.copy()
 

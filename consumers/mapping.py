@@ -5,7 +5,7 @@
 delimiter = ","
 quote = '"'
 encoding = "utf-8"
-decimal = "."                    # of {column:money} and {column:number}; the other one of . and , separates thousands
+decimal = "."                    # of {column:money} and {column:number}; the other one of . and , may part thousands, as may spaces and '
 date = ""                        # strptime format of {column:date}; empty: ISO 8601
 time = ""                        # the same of {column:time}
 zone = "UTC"                     # of times that name none
@@ -24,6 +24,9 @@ channel = "{channel:channel}"
 
 [values.channel]                 # what {column:channel} turns a cell into; one not listed stays as it is
 "Straße" = "shop"
+
+[values.pleased]                 # true, false and numbers may stand there, too; then {column:pleased} is alone in its text
+"ja" = true
 ```
 
 ``{column}`` is the cell, without the spaces around it. A kind after the colon turns it into something else: ``number`` (a JSON number,
@@ -35,8 +38,8 @@ empty.
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, tzinfo
-from decimal import Decimal, InvalidOperation
+from datetime import datetime, tzinfo
+from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -48,6 +51,7 @@ CELL = re.compile(r"\{([^{}:]+)(?::(\w+))?\}")
 NEEDED = ("id", "source", "type", "subject", "time")
 TRUE, FALSE = frozenset({"1", "true", "t", "yes", "y"}), frozenset({"0", "false", "f", "no", "n"})
 ALONE = frozenset({"number", "bool"})  # kinds that make no text
+SPACES = " \u00a0\u2009\u202f'\u2019"  # what else parts thousands: spaces of all kinds, and the apostrophe of the Swiss
 
 Row = Mapping[str, str]
 Turn = Callable[[str], Any]  # what a kind makes of a cell that is not empty; ValueError where it does not fit
@@ -69,7 +73,7 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     event: dict[str, str]
     csv: Form = Form()
     data: dict[str, Any] = {}
-    values: dict[str, dict[str, str]] = {}
+    values: dict[str, dict[str, str | bool | int | float]] = {}
 
 
 class CsvMapping:
@@ -84,14 +88,17 @@ class CsvMapping:
         try:
             read = msgspec.convert(document, _Document)
             zone = ZoneInfo(read.csv.zone)
-            "".encode(read.csv.encoding)
+            narrow = b"\n".decode(read.csv.encoding, errors="replace") == "\n"
         except (msgspec.ValidationError, LookupError, ValueError) as error:
             raise MappingError(f"the mapping is wrong: {error}") from error
+        if not narrow:
+            raise MappingError(f"the mapping is wrong: {read.csv.encoding} ends lines with more than a byte; save the file as CSV UTF-8")
         if missing := [name for name in NEEDED if name not in read.event]:
             raise MappingError(f"the mapping's [event] lacks {', '.join(missing)}")
         self.form = read.csv
         self.columns: set[str] = set()
         self._turns: dict[str, Turn] = {**_turns(read.csv, zone), **{name: _listed(table) for name, table in read.values.items()}}
+        self._alone = ALONE | {name for name, table in read.values.items() if any(not isinstance(made, str) for made in table.values())}
         if pseudonym is not None:
             self._turns["pseudonym"] = pseudonym
         self._attributes = self._rule(read.event, "event")
@@ -149,12 +156,12 @@ class CsvMapping:
                 raise MappingError(f"{place}: {text}: no pseudonym can be made without the secret: give it as RLEDGER_PSEUDONYM_KEY")
             if kind is not None and kind not in self._turns:
                 raise MappingError(f"{place}: {text}: there is no kind {kind}; there are {', '.join(sorted(self._turns))}")
-            if kind in ALONE and not CELL.fullmatch(text):
+            if kind in self._alone and not CELL.fullmatch(text):
                 raise MappingError(f"{place}: {text}: {kind} makes no text, so {{{column}:{kind}}} must stand alone")
             self.columns.add(column)
         if not cells:
             return _Rule(lambda _row: text, cells=False)
-        turns = [(column, str if kind is None else self._turns[kind]) for column, kind in cells]
+        turns = [(column, str if kind is None else _named(column, self._turns[kind])) for column, kind in cells]
         if CELL.fullmatch(text):
             ((column, turn),) = turns
             return _Rule(lambda row: turn(cell) if (cell := row[column].strip()) else None, cells=True)
@@ -194,36 +201,76 @@ def _filled(parts: Sequence[str], turns: Sequence[tuple[str, Turn]]) -> Callable
     return make
 
 
-def _listed(values: Mapping[str, str]) -> Turn:
+def _named(column: str, turn: Turn) -> Turn:
+    """``turn``, whose errors say in which column it was."""
+
+    def named(cell: str) -> Any:  # noqa: ANN401  # as the kind has it
+        try:
+            return turn(cell)
+        except ValueError as error:
+            raise ValueError(f"column {column}: {error}") from None
+
+    return named
+
+
+def _listed(values: Mapping[str, str | bool | float]) -> Turn:
     return lambda cell: values.get(cell, cell)
 
 
+def _plain(decimal: str) -> Callable[[str], str | None]:
+    """What makes of a number as people write it, 1.234,50, one with a point and no more; None where it is none.
+
+    Thousands are parted in threes (in India twos before): 12,50 is no number where the comma parts them, for it was hardly meant as 1250.
+    """
+    parts = f"[{re.escape(SPACES + (',' if decimal == '.' else '.'))}]"
+    digits = rf"\d+|\d{{1,3}}(?:{parts}\d{{2,3}})*{parts}\d{{3}}"
+    matches = re.compile(rf"([+-]?)(|{digits})(?:{re.escape(decimal)}(\d*))?((?:[eE][+-]?\d{{1,2}})?)", re.ASCII).fullmatch
+
+    def plain(cell: str) -> str | None:
+        found = matches(cell)
+        if found is None or not (found[2] or found[3]):
+            return None
+        sign, whole, fraction, power = found.groups()
+        return f"{sign}{re.sub(parts, '', whole) or '0'}{'.' if fraction else ''}{fraction or ''}{power}"
+
+    return plain
+
+
 def _turns(form: Form, zone: tzinfo) -> dict[str, Turn]:
-    thousands = "," if form.decimal == "." else "."
+    other = "," if form.decimal == "." else "."
+    plain, otherwise = _plain(form.decimal), _plain(other)
 
     def money(cell: str) -> str:
-        plain = cell.replace(thousands, "").replace(form.decimal, ".").replace(" ", "").replace("\u00a0", "")
-        try:
-            return f"{Decimal(plain):f}"
-        except InvalidOperation:
-            raise ValueError(f"{cell!r} is no number with decimal {form.decimal!r}") from None
+        made = plain(cell)
+        if made is None:
+            hint = "" if otherwise(cell) is None else f"; it is one with decimal = {other!r} in the mapping's [csv]"
+            raise ValueError(f"{cell!r} is no number with decimal {form.decimal!r}{hint}")
+        return f"{Decimal(made):f}"
 
     def number(cell: str) -> int | float:
-        plain = money(cell)
-        return float(plain) if "." in plain else int(plain)
+        made = money(cell)
+        return float(made) if "." in made else int(made)
 
     def day(cell: str) -> str:
-        return (datetime.strptime(cell, form.date).date() if form.date else date.fromisoformat(cell)).isoformat()  # noqa: DTZ007  # a day
+        return _read(cell, "date", form.date).date().isoformat()
 
     def moment(cell: str) -> str:
-        made = datetime.strptime(cell, form.time) if form.time else datetime.fromisoformat(cell)  # noqa: DTZ007  # the zone comes next
+        made = _read(cell, "time", form.time)
         return (made if made.tzinfo else made.replace(tzinfo=zone)).isoformat()
 
     return {"number": number, "money": money, "date": day, "time": moment, "bool": _bool}
 
 
+def _read(cell: str, kind: str, form: str) -> datetime:
+    try:
+        return datetime.strptime(cell, form) if form else datetime.fromisoformat(cell)  # noqa: DTZ007  # the zone comes next
+    except ValueError:
+        written = f"written as {form}" if form else f"of ISO 8601; say how it is written as {kind} = in the mapping's [csv]"
+        raise ValueError(f"{cell!r} is no {kind} {written}") from None
+
+
 def _bool(cell: str) -> bool:
     low = cell.lower()
     if low not in TRUE | FALSE:
-        raise ValueError(f"{cell!r} is neither true nor false")
+        raise ValueError(f"{cell!r} is neither true nor false; a table under the mapping's [values] says what it means")
     return low in TRUE

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from consumers.errors import FileChangedError, MappingError
 from consumers.files import LINE_BYTES_MAX, Csv, FileSource, Format, JsonLines, Row
 from consumers.intake import Tally, run, take
-from consumers.mapping import CsvMapping
+from consumers.mapping import NEEDED, CsvMapping
 from ledger.ledger import Ledger
 from schemas.errors import NotFoundError
 from tests.consumers.events import NOW_US, event, structured
@@ -237,7 +237,8 @@ def test_a_cell_that_does_not_fit_its_kind_is_refused_with_the_reason(tmp_path: 
     (tmp_path / "orders.csv").write_text(f"{HEADER}1,c,2026-09-20,much,\n2,c,yesterday,1,\n3,not a key,2026-09-20,1,\n")
     assert import_(ledger, tmp_path / "orders.csv", Csv(ORDERS)).refused == 3
     letters = [kept.letter for kept in ledger.dead_letters(limit=9)]
-    assert letters[0].reason == "'much' is no number with decimal '.'"
+    assert letters[0].reason == "column total: 'much' is no number with decimal '.'"
+    assert letters[1].reason.startswith("column ordered: 'yesterday' is no time of ISO 8601; say how it is written as time =")
     assert [letter.code for letter in letters] == ["bad_data", "bad_data", "bad_subject"]
 
 
@@ -282,6 +283,26 @@ def test_a_latin1_file_with_semicolons_and_commas_is_read_as_its_mapping_says(tm
     assert made["data"] == {"order_id": "1", "amount": {"amount": "1234.50", "currency": "EUR"}, "channel": "shop"}
 
 
+def test_rows_of_empty_cells_are_passed_over_as_spreadsheets_leave_them_at_the_end(tmp_path: Path, ledger: Ledger) -> None:
+    (tmp_path / "orders.csv").write_text(f",,,,\n{HEADER}1,c,2026-09-20,1,\n , ,,,\n2,c,2026-09-20,1,\n,,,,\n,,,,\n")
+    assert import_(ledger, tmp_path / "orders.csv", Csv(ORDERS)) == Tally(appended=2, position=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (HEADER.replace(",", ";").encode(), "is ';' its delimiter"),
+        (HEADER.encode("utf-16"), "it is UTF-16; save it as CSV UTF-8"),
+        ("Größe\n".encode("latin-1"), r"is not utf-8; say how the file is written in the mapping's \[csv\]"),
+        (f"total,{HEADER}".encode(), "several columns total"),
+    ],
+)
+def test_a_header_that_cannot_be_meant_is_told_with_what_to_do(tmp_path: Path, ledger: Ledger, content: bytes, told: str) -> None:
+    (tmp_path / "orders.csv").write_bytes(content)
+    with pytest.raises(MappingError, match=told):
+        import_(ledger, tmp_path / "orders.csv", Csv(ORDERS))
+
+
 # Mappings
 
 
@@ -300,6 +321,50 @@ def test_kinds_make_what_the_catalogue_wants() -> None:
         d="2026-01-31",
     )
     assert made["data"] == {"n": 1200, "f": 0.5, "yes": True, "day": "2026-01-31", "key": "c-1,200-Yes", "fixed": "1"}
+
+
+@pytest.mark.parametrize(
+    ("decimal", "cell", "made"),
+    [
+        (".", "1,234,567.50", "1234567.50"),
+        (".", "12,34,567", "1234567"),  # India
+        (".", "-1'234.5", "-1234.5"),  # Switzerland
+        (".", ".5", "0.5"),
+        (".", "1.2E+3", "1200"),
+        (",", "1.234,50", "1234.50"),
+        (",", "1\u202f234,50", "1234.50"),  # France
+        (",", "1.234", "1234"),
+        (",", "99", "99"),
+    ],
+)
+def test_a_number_is_read_as_people_write_it(decimal: str, cell: str, made: str) -> None:
+    assert mapped([f"csv.decimal={decimal}", "data.m={a:money}"], a=cell)["data"] == {"m": made}
+
+
+@pytest.mark.parametrize(
+    ("decimal", "cell"), [(".", "12,50"), (".", "1,5"), (".", "1.234,50"), (",", "12.50"), (",", "1,234.50"), (",", "1.2.3"), (",", ".5")]
+)
+def test_a_number_written_with_the_other_decimal_is_told_and_never_a_hundred_times_what_was_meant(decimal: str, cell: str) -> None:
+    with pytest.raises(ValueError, match=f"column a: .* is no number with decimal '{decimal}'"):
+        mapped([f"csv.decimal={decimal}", "data.m={a:money}"], a=cell)
+
+
+def test_a_number_that_the_other_decimal_would_read_says_so() -> None:
+    with pytest.raises(ValueError, match=r"; it is one with decimal = ',' in the mapping's \[csv\]"):
+        mapped(["data.m={a:money}"], a="1234,50")
+    with pytest.raises(ValueError, match=r"'NaN' is no number with decimal '\.'$"):
+        mapped(["data.m={a:number}"], a="NaN")
+
+
+def test_a_table_of_values_gives_truth_and_numbers_too() -> None:
+    mapping = CsvMapping.from_toml(
+        'data = { satisfied = "{a:pleased}" }\n'
+        'event = { id = "1", source = "s", type = "t", subject = "x", time = "t" }\n'
+        'values.pleased = { "ja" = true, "nein" = false }'
+    )
+    assert json.loads(mapping.event({"a": "nein"}))["data"] == {"satisfied": False}
+    with pytest.raises(MappingError, match="pleased makes no text"):
+        CsvMapping({"data": {"text": "is {a:pleased}"}, "event": dict.fromkeys(NEEDED, "x"), "values": {"pleased": {"ja": True}}})
 
 
 def test_what_is_empty_is_left_out_and_a_table_only_when_all_of_it_is() -> None:
@@ -326,6 +391,7 @@ def test_lists_of_tables_are_made_and_empty_ones_left_out() -> None:
         (["csv.delimeter=;"], "delimeter"),
         (["csv.zone=Mars/Crater"], "Mars/Crater"),
         (["csv.encoding=klingon"], "klingon"),
+        (["csv.encoding=utf-16"], "utf-16"),
         (["order_id"], "expected NAME=VALUE"),
         (["data.a=1", "data.a.b=2"], "a is a value already"),
     ],

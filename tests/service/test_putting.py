@@ -89,6 +89,21 @@ def test_a_csv_file_is_imported_by_its_mapping(rledger: Rledger, tmp_path: Path,
     assert first["event"]["data"] == {"order_id": "1", "amount": {"amount": "1234.50", "currency": "EUR"}}
 
 
+def test_an_import_can_be_checked_before_anything_is_kept(rledger: Rledger, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(ORDERS + "4;acme;2026-04-02T10:00:00;99.00\n")
+    (tmp_path / "orders.toml").write_text(MAPPING)
+    asked = ("import", str(tmp_path / "orders.csv"), "--mapping", str(tmp_path / "orders.toml"), "--check")
+    done = rledger(*asked, "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["accepted"], found["refused"], found["first"]["id"]) == (1, 2, 2, "1")
+    assert [problem["code"] for problem in found["problems"]] == ["bad_subject", "bad_data"]
+    assert found["problems"][1]["row"] == "4;acme;2026-04-02T10:00:00;99.00"
+    told = rledger(*asked).stdout
+    assert "2 would be appended or are known already, 2 would be refused" in told
+    assert "column total: '99.00' is no number with decimal ','" in told
+    assert not Path(rledger.environ["RLEDGER_DATA"]).exists()
+
+
 def test_a_csv_file_without_a_mapping_is_a_usage_error(rledger: Rledger, tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text(ORDERS)
     done = rledger("import", str(tmp_path / "orders.csv"))
