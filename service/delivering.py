@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import kafka.errors
 import msgspec
@@ -32,22 +34,42 @@ from service.clock import now_us
 from service.reading import standing
 from service.settings import Settings
 
-ALERTS_MAX = 100  # a round
+ALERTS_MAX = 100  # looked at in a round
 ROUND_S = (0.5, 1.5)  # between two looks; drawn anew each time, so that two processes rarely look at once
-TERM_S = 15.0  # how long a process that died is waited for; a round is over well within it
+SLOWER_MAX = 8  # times a round, after one that failed again and again: not to hammer at whoever is in trouble
+TERM_S = 15.0  # how long a process that died is waited for; what is told at once is told well within it
 BY = "rledger"
 
 log = structlog.get_logger()
 
 
+class Outlet(NamedTuple):
+    """Where alerts are told. to: names it for ever, without what in an address may be secret. at_once: told before it is recorded."""
+
+    to: str
+    publish: Callable[[Sequence[Notice]], None]
+    at_once: int
+
+
+def outlet(settings: Settings) -> Outlet | None:
+    """The webhook or the topic that the settings name; None where there is none."""
+    if settings.alerts.startswith(("http://", "https://")):
+        return Outlet(f"webhook:{urlsplit(settings.alerts).netloc}", partial(notices.post, settings.alerts), 1)
+    if settings.kafka is None:
+        return None
+    topic = Destination(settings.kafka, settings.alerts, settings.kafka_options)
+    return Outlet(f"kafka:{settings.alerts}", partial(notices.publish, topic), ALERTS_MAX)
+
+
 @contextmanager
 def delivering(ledger: Ledger, views: Views, settings: Settings) -> Iterator[None]:
-    """Deliver alerts to Kafka, where one is named, in a thread of its own; nothing that fails here stops anything else."""
-    if settings.kafka is None:
+    """Deliver alerts, where an outlet is named, in a thread of its own; nothing that fails here stops anything else."""
+    to = outlet(settings)
+    if to is None:
         yield
         return
-    stopped, topic = threading.Event(), Destination(settings.kafka, settings.alerts, settings.kafka_options)
-    thread = threading.Thread(target=_run, args=(ledger, views, topic, stopped), name="alerts")
+    stopped = threading.Event()
+    thread = threading.Thread(target=_run, args=(ledger, views, to, stopped), name="alerts")
     thread.start()
     try:
         yield
@@ -56,43 +78,46 @@ def delivering(ledger: Ledger, views: Views, settings: Settings) -> Iterator[Non
         thread.join()
 
 
-def deliver(ledger: Ledger, views: Views, policy: Policy, *, to: str, publish: Callable[[Sequence[Notice]], None], at_us: int) -> int:
-    """Deliver what waits, ``ALERTS_MAX`` at most, and record it. Returns: how many were delivered.
+def deliver(ledger: Ledger, views: Views, policy: Policy, outlet: Outlet, at_us: int) -> int:
+    """Deliver what waits, as much as the outlet takes at once, and record it. Returns: how many were delivered.
 
     Args:
         ledger: where it is recorded.
         views: which alerts there are, under ``policy``.
         policy: the one the views follow.
-        to: names the destination for ever: ``kafka:relationship.alerts``.
-        publish: brings them there, or raises.
+        outlet: brings them there, or raises.
         at_us: now, microseconds UTC.
     """
+    to = outlet.to
     told = undelivered(views, policy, since_us=at_us - policy.alerts.deliver_us, limit=ALERTS_MAX)
-    waiting = [one for one in told if ledger.find(LEDGER_SOURCE, _record_id(one.id, to)) is None]
+    waiting = [one for one in told if ledger.find(LEDGER_SOURCE, _record_id(one.id, to)) is None][: outlet.at_once]
     if not waiting:
         return 0
-    publish([Notice(one.id, one.relationship, msgspec.json.encode(one)) for one in waiting])
+    outlet.publish([Notice(one.id, one.relationship, msgspec.json.encode(one)) for one in waiting])
     for one in waiting:
         own.record(ledger, one.relationship, AlertDelivered(one.id, to), by=BY, at_us=at_us, id_=_record_id(one.id, to))
     log.info("alerts.delivered", to=to, count=len(waiting))
     return len(waiting)
 
 
-def _run(ledger: Ledger, views: Views, topic: Destination, stopped: threading.Event) -> None:
-    lease, trouble, policies = Lease(ledger, f"alerts/{topic.topic}", term_s=TERM_S), Trouble(), Policies(ledger)
-    publish, to = partial(notices.publish, topic), f"kafka:{topic.topic}"
-    while not stopped.wait(random.uniform(*ROUND_S)):  # noqa: S311  # spreads processes
+def _run(ledger: Ledger, views: Views, outlet: Outlet, stopped: threading.Event) -> None:
+    lease = Lease(ledger, f"alerts/{outlet.to.removeprefix('kafka:')}", term_s=TERM_S)
+    trouble, policies, slower = Trouble(), Policies(ledger), 1
+    while not stopped.wait(slower * random.uniform(*ROUND_S)):  # noqa: S311  # spreads processes
         try:
-            if lease.acquire():
+            while lease.acquire() and not stopped.is_set():
                 if lease.due():
                     lease.renew()
                 policies.refresh()
-                deliver(ledger, views, standing(views, policies) or policies.in_force, to=to, publish=publish, at_us=now_us())
-                trouble.end()
+                if not deliver(ledger, views, standing(views, policies) or policies.in_force, outlet, now_us()):
+                    break
+            slower = 1
+            trouble.end()
         except OvertakenError:
-            log.debug("alerts.overtaken", to=to)
+            log.debug("alerts.overtaken", to=outlet.to)
         except (kafka.errors.KafkaError, LedgerError, OSError) as error:
-            trouble.tell("alerts.delayed", error, after_s=TELL_S, to=to)
+            slower = min(2 * slower, SLOWER_MAX)
+            trouble.tell("alerts.delayed", error, after_s=TELL_S, to=outlet.to)
     with suppress(LedgerError):
         lease.release()
 

@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 from urllib.parse import quote, urlsplit
@@ -14,6 +15,8 @@ from platformdirs import user_data_path
 
 from schemas.errors import SettingsError
 
+PREFIX = "RLEDGER_"
+ALIKE = 0.8  # of difflib's ratio, from which one name may be meant for another
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -95,6 +98,7 @@ GROUP = "rledger"
 _PORT = r"(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"  # a port that cannot be would be asked for ever
 _matches_brokers = re.compile(rf"[^\s,:]+:{_PORT}(,[^\s,:]+:{_PORT})*").fullmatch
 _matches_kafka_name = re.compile(r"[A-Za-z0-9._-]{1,249}").fullmatch  # Kafka's own rule for topics, good for groups too
+_matches_alerts = re.compile(r"[A-Za-z0-9._-]{1,249}|https?://[^\s/@?#]+(/[^\s#]*)?").fullmatch
 _matches_anchor = re.compile(r"kafka:[A-Za-z0-9._-]{1,249}|(?!kafka:).+").fullmatch
 _matches_store = re.compile(r"sqlite:///.+|postgres(ql)?://.+").fullmatch
 _split_stores = re.compile(r"\s+(?=(?:sqlite|postgres|postgresql)://)").split  # a path may hold spaces
@@ -122,7 +126,13 @@ VARIABLES = (
         "a Kafka topic name",
         _matches_kafka_name,
     ),
-    Variable("RLEDGER_ALERTS", "where alerts are published", ALERTS, "a Kafka topic name", _matches_kafka_name),
+    Variable(
+        "RLEDGER_ALERTS",
+        "where alerts are delivered, each once: a topic, or a webhook that each is posted to as JSON",
+        ALERTS,
+        "a Kafka topic name, or https://HOST/PATH",
+        _matches_alerts,
+    ),
     Variable("RLEDGER_GROUP", "consumers of one group share the partitions", GROUP, "a Kafka group name", _matches_kafka_name),
     Variable("RLEDGER_ACTOR", "who acts, as recorded with what is done to the ledger", "the login name", "a name", str),
     Variable("RLEDGER_ANCHOR", "where signed checkpoints go besides", "nowhere", "a file, or kafka:TOPIC", _matches_anchor),
@@ -154,12 +164,23 @@ VARIABLES = (
 )
 
 
+def _meant(name: str) -> str | None:
+    """The setting that a misspelt name may have been meant for; None for those there are, and for what is nobody's here."""
+    known = [variable.name.removeprefix(PREFIX) for variable in VARIABLES]
+    found = get_close_matches(name.removeprefix(PREFIX), known, 1, ALIKE)
+    return None if not found or PREFIX + found[0] == name else PREFIX + found[0]
+
+
 def read(environ: Mapping[str, str]) -> Settings:
     """The settings in ``environ``; an empty variable counts as not given.
 
     Raises:
-        SettingsError: a variable holds what it may not; the message names it and says what is expected.
+        SettingsError: a variable holds what it may not, or its name is misspelt, so that another ledger would be meant; the message
+            names it and says what is expected.
     """
+    for name in environ:
+        if name.startswith(PREFIX) and (meant := _meant(name)):
+            raise SettingsError(f"{name} is no setting; did you mean {meant}?")
     given = {variable.name: environ.get(variable.name, "").strip() for variable in VARIABLES}
     for variable in VARIABLES:
         value = given[variable.name]

@@ -23,8 +23,8 @@ def project(*, kafka: str | None, once: bool, retry_parked: bool, slices: int | 
     """The ledger into the views, as it grows.
 
     As many as you start share the relationships, in slices, and take over from one that dies: on SQLite within a second, on PostgreSQL
-    within ten. A worker also closes each day: once a UTC day is over, an event says so. With Kafka it delivers alerts to RLEDGER_ALERTS,
-    each once.
+    within ten. A worker also closes each day: once a UTC day is over, an event says so. It delivers alerts to RLEDGER_ALERTS, each
+    once: to a topic with Kafka, or to a webhook.
     """
     settings = configured(runs=not (once or retry_parked or slices), RLEDGER_KAFKA=kafka)
     if slices:

@@ -10,6 +10,7 @@ from projections.stores.slices import BUCKETS
 from schemas.touchpoint import LEDGER_SUBJECT
 from service import feed
 from service.cli.options import configured, consumers_option, example, kafka
+from service.delivering import outlet
 from service.settings import Settings
 from service.stores import open_ledger
 from service.supervisor import WORKERS_MAX, Part, Supervisor, consumer_parts, part, workers_here
@@ -80,9 +81,10 @@ def _where_to_look(settings: Settings, ledger: Ledger, *, fed: bool) -> str:
     lines = [f"ledger   {settings.store_shown}, {position:,} events"]
     if settings.kafka:
         lines.append(f"intake   topic {settings.topic} at {settings.kafka}")
-        lines.append(f"alerts   topic {settings.alerts}; rledger alerts list")
     elif not fed:
         lines.append("intake   none: `rledger append FILE`, or start with --kafka HOST:PORT; --sample shows how it looks")
+    if (told := outlet(settings)) is not None:
+        lines.append(f"alerts   {told.to.replace(':', ' ', 1)}; rledger alerts list")
     lines.append("look     rledger list --standing repair")
     lines += [f"         rledger {question} {met}" for question in ("show", "explain") if met]
     return "\n".join([*lines, "         rledger doctor"])

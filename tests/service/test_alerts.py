@@ -1,13 +1,18 @@
 """``alerts``: for people and for programs; what is done with them stands in the ledger, with who did it."""
 
 import json
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
+from consumers import notices
 from consumers.notices import Notice
 from ledger.ledger import Ledger
 from projections.alerts.queries import Asked, listed
@@ -26,7 +31,7 @@ from schemas.touchpoint import LEDGER_SUBJECT, iso, moment
 from service import delivering, noting
 from service.clock import now_us
 from service.days import DAY_US, day_closed
-from tests.service.commands import Rledger
+from tests.service.commands import Rledger, eventually
 
 FIELDS = [
     *("id", "relationship", "kind", "severity", "state", "cause", "text", "next_step", "evidence", "opened_at", "since_at", "last_at"),
@@ -162,11 +167,12 @@ class Desk:
         self.ledger.append([day_closed(self.now_us)])
         self.catch_up()
 
-    def deliver(self) -> int:
-        def publish(notices: Sequence[Notice]) -> None:
+    def deliver(self, publish: Callable[[Sequence[Notice]], None] | None = None, at_once: int = 100) -> int:
+        def note(notices: Sequence[Notice]) -> None:
             self.sent += [notice.id for notice in notices]
 
-        return delivering.deliver(self.ledger, self.views, self.policy, to=TO, publish=publish, at_us=self.now_us)
+        outlet = delivering.Outlet(TO, publish or note, at_once)
+        return delivering.deliver(self.ledger, self.views, self.policy, outlet, self.now_us)
 
     @property
     def reader(self) -> Reader:
@@ -205,8 +211,68 @@ def test_a_delivery_that_failed_is_tried_again(desk: Desk) -> None:
         raise OSError("no broker")
 
     with pytest.raises(OSError, match="no broker"):
-        delivering.deliver(desk.ledger, desk.views, desk.policy, to=TO, publish=fail, at_us=desk.now_us)
+        desk.deliver(fail)
     assert desk.deliver() == 1
+
+
+def test_what_is_told_one_by_one_is_not_told_again_when_a_later_one_fails(desk: Desk) -> None:
+    for number in range(3):
+        desk.append(Complaint(f"C-{number}", "them", "critical"), f"c{number}", subject=f"customer/{number}")
+    desk.next_day(3)
+    assert [desk.deliver(at_once=1) for _ in range(4)] == [1, 1, 1, 0]  # though the views do not know of it yet
+    assert sorted(desk.sent) == sorted(one.id for one in desk.alerts())
+
+
+class Hook(BaseHTTPRequestHandler):
+    """A webhook that notes what is posted to it, and answers as it is told."""
+
+    answers: ClassVar[list[int]] = []
+    posted: ClassVar[list[tuple[str, str, dict[str, Any]]]] = []
+
+    def do_POST(self) -> None:  # as http.server calls it
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.posted.append((self.path, self.headers["ledger-alert"], body))
+        self.send_response(self.answers.pop() if self.answers else 204)
+        self.send_header("location", "/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on stderr."""
+
+
+@pytest.fixture
+def hook() -> Iterator[str]:
+    """Its address; what was posted stands in ``Hook.posted``."""
+    Hook.answers, Hook.posted = [], []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("answer", [301, 404, 500])
+def test_an_alert_is_posted_again_until_a_webhook_takes_it(desk: Desk, hook: str, answer: int) -> None:
+    desk.append(Complaint("C-1", "them", "critical"), "c1")
+    desk.next_day(3)
+    Hook.answers = [answer]
+    post = partial(notices.post, f"{hook}/alerts?key=s3cret")
+    with pytest.raises(OSError, match=f"{answer}"):
+        desk.deliver(post)
+    assert desk.deliver(post) == 1
+    assert desk.deliver(post) == 0
+    (one,) = desk.alerts()
+    assert [(path, id_, body["text"]) for path, id_, body in Hook.posted] == [("/alerts?key=s3cret", one.id, one.text)] * 2
+
+
+def test_a_worker_posts_alerts_without_a_broker_and_records_no_secret_of_the_address(rledger: Rledger, hook: str) -> None:
+    rledger.environ |= {"RLEDGER_ALERTS": f"{hook}/services/s3cret"}
+    rledger("append", "-", stdin=late_delivery(1, 1.0) + late_delivery(2, 0.5))
+    rledger.start("project")
+    eventually(lambda: [one["delivered"] for one in rledger.json("alerts", "list")] == [[f"webhook:{hook.removeprefix('http://')}"]])
+    assert [body["relationship"] for _, _, body in Hook.posted] == [ACME]
+    assert "s3cret" not in rledger("history", ACME, "--json").stdout
 
 
 def test_neither_history_nor_what_is_old_is_delivered(desk: Desk) -> None:

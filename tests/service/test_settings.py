@@ -37,6 +37,8 @@ def test_the_data_folder_may_be_relative_and_hold_any_character(tmp_path: Path, 
         ("RLEDGER_TOPIC", "no spaces"),
         ("RLEDGER_GROUP", "no/slashes"),
         ("RLEDGER_DEADLETTERS", "ü"),
+        ("RLEDGER_ALERTS", "https://user:secret@hooks.example/x"),
+        ("RLEDGER_ALERTS", "ftp://hooks.example"),
         ("RLEDGER_LOG", "pretty"),
         ("RLEDGER_LOG_LEVEL", "loud"),
     ],
@@ -46,6 +48,23 @@ def test_a_wrong_value_is_refused_with_what_is_expected(name: str, value: str) -
     with pytest.raises(SettingsError) as refused:
         read({name: value})
     assert str(refused.value) == f"{name} is {value!r}; expected {expected}"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("RLEDGER_STOER", "RLEDGER_STORE"), ("RLEDGER_DTA", "RLEDGER_DATA"), ("RLEDGER_LOGLEVEL", "RLEDGER_LOG_LEVEL")]
+)
+def test_a_misspelt_name_is_told_before_another_ledger_is_written(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is no setting; did you mean {meant}\\?$"):
+        read({name: "x"})
+
+
+def test_a_variable_that_is_somebody_elses_hinders_nobody() -> None:
+    assert read({"RLEDGER_TEST_KAFKA": "x", "RLEDGER_POSTGRES_PASSWORD": "x"}) == read({})
+
+
+@pytest.mark.parametrize("value", ["https://hooks.example/services/T1?key=x", "http://127.0.0.1:8080", "relationship.alerts"])
+def test_alerts_go_to_a_topic_or_a_webhook(value: str) -> None:
+    assert read({"RLEDGER_ALERTS": value}).alerts == value
 
 
 def test_a_password_is_never_shown() -> None:
