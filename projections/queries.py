@@ -12,8 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger.ledger import Ledger
+from projections import names
 from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Portrait, Shown
-from projections.corrections import CORRECTION, Corrected, Corrections
+from projections.corrections import Corrections
+from projections.histories import told
 from projections.moments import Moments
 from projections.policies import Policies, policy_of
 from projections.portrait import Known, net, portrait
@@ -31,7 +33,7 @@ from projections.views import Views
 from schemas.catalogue import RESERVED_PREFIX
 from schemas.errors import NotFoundError, SettingsError
 from schemas.records import recorded
-from schemas.touchpoint import LEDGER_SUBJECT, UNREADABLE, Recorded, Stored, iso
+from schemas.touchpoint import LEDGER_SUBJECT, Recorded, iso
 
 SORTS = ("quality", "trend", "value", "name", "segment", "standing", "evidence", "events", "first_at", "last_at", *LEVEL_COLUMNS)
 """Columns ``list`` can sort by."""
@@ -77,7 +79,7 @@ class Reader:
             return self._shown(self._folded(known.events, moments), known.position, moments)
         row = self.views.get(self._view, relationship)
         if row is None:
-            raise _unknown(relationship, moments)
+            raise names.unknown(self.views, self._view, relationship, moments)
         return self._shown(row.state, row.position, moments)
 
     def portrait(self, relationship: str, moments: Moments, alerted: Alerted | None = None) -> Portrait:
@@ -113,11 +115,12 @@ class Reader:
         kind: str | None = None,
         standing: str | None = None,
         segment: str | None = None,
+        name: str | None = None,
         sort: str = "quality",
         descending: bool = False,
         limit: int = 20,
     ) -> Sequence[Shown]:
-        """Many relationships, those without a figure to sort by last. ``limit`` 0: all.
+        """Many relationships, those without a figure to sort by last. ``name``: a part of it, or of the key. ``limit`` 0: all.
 
         Which rows are chosen follows the views, refreshed by every touchpoint and at each close of day; the figures are of this moment.
 
@@ -132,11 +135,15 @@ class Reader:
             found = [self._shown(one.state, one.position, moments) for _, (one,) in replayed if one is not None]
         else:
             asked: dict[str, Any] = {column: value for column, value in where.items() if value is not None}
-            if sort in RANKED and segment is None:
+            most = limit or None
+            if name is not None:
+                asked, most = asked | names.narrowed(self.views, self._view, name), None
+            elif sort in RANKED and segment is None:
                 asked = {"kind": KINDS, "standing": STANDINGS, **asked}  # all there are, so that the order comes from the index
-            rows = self.views.select(self._view, where=asked, order_by=sort, descending=descending, limit=limit or None, state=True)
+            rows = self.views.select(self._view, where=asked, order_by=sort, descending=descending, limit=most, state=True)
             found = [self._shown(row.state, row.position, moments) for row in rows]
         found = [shown for shown in found if all(value is None or getattr(shown, column) == value for column, value in where.items())]
+        found = [shown for shown in found if name is None or names.has(shown.relationship, shown.name, name)]
         ordered = in_order(found, sort, descending=descending)
         return ordered[:limit] if limit else ordered
 
@@ -161,16 +168,9 @@ class Reader:
         Raises:
             NotFoundError: no touchpoint of it counts.
         """
-        stored = self._ledger.history(relationship)
-        if not moments.past and all(one.type != CORRECTION for one in stored):  # most are: nothing but the bytes is asked for
-            lines = [_line(one) for one in stored[-limit:]]
-        else:
-            events = [recorded(one) for one in stored]
-            told = Corrections(event for event in events if moments.knew(event.recorded_us))
-            counting = [(one, event) for one, event in zip(stored, events, strict=True) if moments.counts(event)]
-            lines = [_line(one, told.of(event), told.corrects(event)) for one, event in counting[-limit:]]
+        lines = told(self._ledger.history(relationship), moments, limit)
         if not lines:
-            raise _unknown(relationship, moments)
+            raise names.unknown(self.views, self._view, relationship, moments)
         return lines
 
     def events(self, relationship: str, moments: Moments) -> Sequence[Recorded]:
@@ -183,7 +183,7 @@ class Reader:
             return self._folded(self._known(relationship, moments).events, moments)
         row = self.views.get(self._view, relationship)
         if row is None:
-            raise _unknown(relationship, moments)
+            raise names.unknown(self.views, self._view, relationship, moments)
         return row.state  # type: ignore[no-any-return]  # of this projection
 
     def rows(self, projection: Projection, moments: Moments) -> Iterator[Any]:
@@ -198,13 +198,13 @@ class Reader:
             return (told.state for _, (told,) in self._replay(projection, moments).rows() if told is not None)
         return (found.state for found in self.views.select(projection, state=True))
 
-    def columns(self, projection: Projection, names: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
+    def columns(self, projection: Projection, wanted: Sequence[str], moments: Moments) -> Iterator[tuple[Any, ...]]:
         """Some public columns of every row of a view, in no order, and after them the moment (microseconds UTC) they are true for."""
         if not moments.past:
-            yield from self.views.columns(projection, names)
+            yield from self.views.columns(projection, wanted)
             return
         for row in self.rows(projection, moments):
-            yield (*(getattr(row, name) for name in names), moments.at_us)
+            yield (*(getattr(row, name) for name in wanted), moments.at_us)
 
     def _models_at(self, moments: Moments) -> dict[str, Model]:
         policy = self.policy_at(moments)
@@ -221,7 +221,7 @@ class Reader:
         counting = [event for event in corrections.counting(known) if not event.type.startswith(RESERVED_PREFIX)]
         events = [event for event in counting if moments.happened(event)]  # what the ledger writes about a relationship is no touchpoint
         if not events or relationship == LEDGER_SUBJECT:
-            raise _unknown(relationship, moments)
+            raise names.unknown(self.views, self._view, relationship, moments)
         withdrawn = [event for event in known if moments.happened(event) and corrections.is_withdrawn(event)]
         return _Known(events, withdrawn, corrections, max(events[-1].position, corrections.upto[0]))
 
@@ -330,22 +330,3 @@ def _explained(
         {name: round(points, 4) for name, points in dimensions.items()},
         corrections.of(event),
     )
-
-
-def _line(stored: Stored, corrected: Corrected | None = None, corrects: int | None = None) -> HistoryLine:
-    return HistoryLine(stored.position, stored.version, iso(stored.recorded_us), _one_line(stored), corrected, corrects)
-
-
-def _one_line(stored: Stored) -> msgspec.Raw:
-    """The event's bytes, written anew only where a line break between its tokens would break a line of JSON lines."""
-    if stored.event == UNREADABLE:
-        recorded(stored)  # tells what is wrong
-    if b"\n" in stored.event or b"\r" in stored.event:
-        return msgspec.Raw(msgspec.json.format(stored.event, indent=-1))
-    return msgspec.Raw(stored.event)
-
-
-def _unknown(relationship: str, moments: Moments) -> NotFoundError:
-    if moments.past:
-        return NotFoundError(f"{relationship} had no touchpoint by {iso(moments.at_us)}, as known at {iso(moments.knowledge_us)}")
-    return NotFoundError(f"{relationship} is not in the ledger: `rledger list` shows what is; names look like customer/KEY or partner/KEY")

@@ -9,9 +9,10 @@ import msgspec
 from ledger.interface import Appended
 from ledger.ledger import Ledger
 from projections.corrections import CORRECTION, Corrected, Corrections
+from projections.histories import identified
 from schemas.catalogue import RESERVED_PREFIX, Correction, TouchpointRef
 from schemas.cloudevents import decode_json
-from schemas.errors import LedgerError, NotFoundError, RefusedError
+from schemas.errors import LedgerError, RefusedError
 from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored, iso
 from schemas.upcasts import DATA_DECODERS
@@ -51,9 +52,7 @@ def correct(ledger: Ledger, source: str, id_: str, *, why: str, replacement: byt
         CannotCorrectError: it is one of the ledger's own events, or nothing would change.
         RefusedError: the replacement is not data of the touchpoint's type.
     """
-    stored = ledger.find(source, id_)
-    if stored is None:
-        raise NotFoundError(f"no touchpoint has source {source!r} and id {id_!r}: `rledger history REL --json` shows both of each")
+    stored = identified(ledger, source, id_)
     event = recorded(stored)
     before = Corrections(map(recorded, ledger.history(stored.relationship))).of(event)
     _refuse_own(event)

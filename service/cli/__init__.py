@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "list": ("look:list_", "Many relationships, filtered and sorted."),
         "explain": ("look:explain", "The events behind a score."),
         "history": ("look:history", "The events of one relationship, as recorded."),
+        "event": ("look:event", "One event whole, by its position or its source and id."),
         "replay": ("replay:replay", "Any view at any moment, and what differs between two."),
         "partners": ("partners:partners", "Scorecards, exposure, where time and money leak."),
         "reputation": ("reputation:reputation", "How our own conduct stands with everybody; what would help."),

@@ -13,7 +13,7 @@ from projections.alerts.queries import Asked, Listed
 from projections.alerts.view import STANDING
 from projections.moments import Moments
 from schemas.catalogue import AlertAcknowledged, AlertAssigned, AlertResolved, AlertSnoozed, Data
-from schemas.touchpoint import moment
+from schemas.touchpoint import LEDGER_SUBJECT, moment
 from service import own
 from service.cli import drawing, output
 from service.cli.options import MomentType, as_json, configured, example, moments, notice
@@ -79,6 +79,8 @@ def list_(  # one option each
     with open_reader(configured(), notice=notice) as reader:
         at = Moments(now_us(), as_of_us, known_us)
         found = queries.by_stake(reader, queries.listed(reader, asked, at), at)
+        if not found and relationship is not None and relationship != LEDGER_SUBJECT:
+            reader.show(relationship, at)  # one that is not there has no alerts because its name is misspelt
     told = found[:limit] if limit else found
     if as_json:
         output.json_lines([{**msgspec.structs.asdict(one.alert), "value": one.value} for one in told])

@@ -183,7 +183,10 @@ def waterfall(explanation: Explanation, limit: int) -> RenderableType:
     if abs(explanation.others.others) >= 0.005:  # noqa: PLR2004  # what would not print as 0.00
         rows.add_row(f"{explanation.others.others:+.2f}", "", Text("silence since, and what no single event did", style="bright_black"))
     rows.add_row(Text(f"{head.quality:.2f}", style="bold"), "", Text("quality", style="bold"), head.as_of[:10])
-    foot = Text(f"policy {head.policy}; without it: the score had this touchpoint never happened", style="bright_black")
+    foot = Text(
+        f"policy {head.policy}; without it: the score had this touchpoint never happened; `rledger event POSITION` shows one",
+        style="bright_black",
+    )
     corrected = [Text(_became(event), style="bright_black") for event in explanation.events if event.corrected is not None]
     return Group(Text(head.relationship, style="bold"), "", rows, "", *corrected, foot)
 
@@ -225,6 +228,17 @@ def events(lines: Sequence[HistoryLine]) -> Table:
         data = Text.assemble((_corrected(line), "yellow"), (drawing.brief(event.data), "bright_black"))
         rows.add_row(f"{line.position:,}", *moments, drawing.short(event.type), event.source, event.id, data)
     return rows
+
+
+def event(relationship: str, line: HistoryLine) -> Text:
+    """One event, every byte of it."""
+    told = Text.assemble((f"position {line.position:,}", "bold"), f", version {line.version:,} of {relationship}")
+    told.append(f", recorded {drawing.minute(line.recorded_at)} UTC\n")
+    if line.corrected is not None:
+        told.append(f"{line.corrected.now} by position {line.corrected.position:,}: {line.corrected.reason}\n", "yellow")
+    if line.corrects is not None:
+        told.append(f"corrects position {line.corrects:,}\n", "yellow")
+    return told.append(msgspec.json.format(bytes(line.event), indent=2).decode())
 
 
 def _corrected(line: HistoryLine) -> str:

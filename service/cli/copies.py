@@ -11,7 +11,7 @@ from schemas.touchpoint import iso, moment
 from service import own
 from service.audit.checkpoints import Checkpoints
 from service.cli import output
-from service.cli.options import MomentType, as_json, configured, example
+from service.cli.options import MomentType, PositionType, as_json, configured, example
 from service.clock import now_us
 from service.copies import behind
 from service.copies import restore as restoring
@@ -40,8 +40,8 @@ rledger export --output audit-2026 --why "yearly audit"
     "--since", type=MomentType(begins=True), metavar="MOMENT", help="Only what happened from then on; a date: from its beginning."
 )
 @click.option("--until", type=MomentType(), metavar="MOMENT", help="Only what happened by then; a date: up to the end of that UTC day.")
-@click.option("--from", "first", type=click.IntRange(min=1), default=1, metavar="POSITION", help="Only events from this position on.")
-@click.option("--to", "last", type=click.IntRange(min=1), metavar="POSITION", help="Only events up to this position.")
+@click.option("--from", "first", type=PositionType(), default=1, metavar="POSITION", help="Only events from this position on.")
+@click.option("--to", "last", type=PositionType(), metavar="POSITION", help="Only events up to this position.")
 @click.option("--output", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="A new folder for the files.")
 @WHY
 @as_json
@@ -60,7 +60,7 @@ def export(
 ) -> None:
     """Write events to a folder: each as it stands in the store, a manifest, and the signed checkpoint that proves them.
 
-    Nothing chosen, it is the whole log, which can be imported into an empty ledger. bin/verify-ledger verifies it without this program
+    Nothing chosen, it is the whole log, of which `rledger restore` makes a ledger. bin/verify-ledger verifies it without this program
     (docs/verification.md). What the ledger encrypts stays encrypted. That you exported is recorded, with your name.
     """
     settings = configured()

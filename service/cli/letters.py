@@ -15,6 +15,7 @@ from service.clock import now_us
 from service.stores import open_ledger
 
 ROWS = 20
+EVERY = 2**31  # letters, for a store that wants a limit
 
 NUMBER = click.argument("number", type=click.IntRange(min=1))
 
@@ -33,12 +34,12 @@ def deadletters() -> None:
 @deadletters.command("list", epilog=example("rledger deadletters list --all"))
 @click.option("--all", "every", is_flag=True, help="Those that were replayed, too.")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Only numbers over this one.")
-@click.option("--limit", type=click.IntRange(min=1), default=ROWS, show_default=True, help="Rows at most.")
+@click.option("--limit", type=click.IntRange(min=0), default=ROWS, show_default=True, help="Rows at most; 0 for all.")
 @as_json
 def list_(*, every: bool, after: int, limit: int, as_json: bool) -> None:
     """Those that wait, oldest first."""
     with open_ledger(configured(), read_only=True) as ledger:
-        kept = ledger.dead_letters(after=after, limit=limit, waiting=None if every else True)
+        kept = ledger.dead_letters(after=after, limit=limit or EVERY, waiting=None if every else True)
     if as_json:
         output.json_lines([_facts(one) for one in kept])
         return
@@ -51,7 +52,7 @@ def list_(*, every: bool, after: int, limit: int, as_json: bool) -> None:
         table.add_row(f"{one.number}", recorded, one.letter.code, _place(one), name, replayed + one.letter.reason)
     console = output.console()
     console.print(table if kept else "no dead letter waits" if not every else "there is no dead letter")
-    if len(kept) == limit:
+    if limit and len(kept) == limit:
         console.print(output.note(f"the first {limit}; --after {kept[-1].number} shows the next"))
 
 

@@ -12,6 +12,7 @@ from schemas.touchpoint import microseconds
 from service import logs, settings
 from service.settings import Settings
 
+POSITION_MAX = 2**63 - 1  # what the stores can hold
 CONSUMERS_LIMIT = 64  # more would be a slip of the finger: appends to one ledger follow each other
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,6 +40,21 @@ class MomentType(click.ParamType[int]):
         if len(value) == len("2026-05-01"):
             found = datetime.combine(found, self._of_day)
         return microseconds(found if found.tzinfo else found.replace(tzinfo=UTC))
+
+
+class PositionType(click.ParamType[int]):
+    """A position in the log, from 1; also as tables print it, with commas."""
+
+    name = "position"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401  # click's signature
+        """Read ``value``; a usage error says what is expected."""
+        if isinstance(value, int):
+            return value
+        digits = value.replace(",", "")
+        if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits) <= POSITION_MAX:
+            self.fail(f"{value!r} is no position: expected a number from 1, such as 4711 or 21,549", param, ctx)
+        return int(digits)
 
 
 def moments(command: F) -> F:

@@ -16,7 +16,7 @@ from service.audit import verify as verification
 from service.audit.checkpoints import Checkpoints
 from service.audit.proofs import prove_growth, prove_record, read_checkpoint
 from service.cli import output
-from service.cli.options import as_json, configured, example, notice
+from service.cli.options import PositionType, as_json, configured, example, notice
 from service.clock import now_us
 from service.settings import Settings
 from service.stores import open_ledger, open_views
@@ -74,7 +74,7 @@ rledger prove 4711 --output proofs
   rledger prove --from 0 | rledger witness cosign audit.witness
 """),
 )
-@click.argument("position", type=click.IntRange(min=1), required=False)
+@click.argument("position", type=PositionType(), required=False)
 @click.option("--from", "old", metavar="CHECKPOINT", help="Prove that the log continues this checkpoint: a file, or the size of one.")
 @click.option(
     "--output",
@@ -105,7 +105,8 @@ def prove(*, position: int | None, old: str | None, output: Path | None, as_json
 
 
 def _old(given: str) -> Checkpoint | int:
-    return int(given) if given.isascii() and given.isdigit() else read_checkpoint(Path(given))
+    digits = given.replace(",", "")  # as positions are printed
+    return int(digits) if digits.isascii() and digits.isdigit() else read_checkpoint(Path(given))
 
 
 def _write(files: dict[str, bytes], folder: Path, *, as_json: bool) -> None:

@@ -69,6 +69,37 @@ def test_list_filters_and_sorts(sampled: Rledger) -> None:
     assert len(sampled.json("list")) == 20
 
 
+def test_list_finds_a_relationship_by_a_part_of_its_name_or_key(sampled: Rledger) -> None:
+    everybody = sampled.json("list", "--limit", "0")
+    for text in ("VALE", "vale-", "ale Print"):
+        wanted = {row["relationship"] for row in everybody if text.lower() in row["relationship"] or text.lower() in row["name"].lower()}
+        assert SOMEBODY in wanted
+        assert {row["relationship"] for row in sampled.json("list", "--name", text, "--limit", "0")} == wanted
+    by_trend = [row["relationship"] for row in sampled.json("list", "--sort", "trend", "--limit", "0") if "printing" in row["relationship"]]
+    assert [row["relationship"] for row in sampled.json("list", "--name", "printing", "--sort", "trend", "--limit", "2")] == by_trend[:2]
+    then = sampled.json("list", "--name", "vale printing", "--as-of", everybody[0]["as_of"])
+    assert [row["relationship"] for row in then] == [SOMEBODY]
+    assert "no relationship matches" in sampled("list", "--name", "nobody at all").stdout
+
+
+def test_more_are_found_by_name_than_a_view_is_asked_for_at_once(sampled: Rledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = sampled.json("list", "--name", "a", "--limit", "3")
+    monkeypatch.setattr("projections.names.NAMED_MAX", 1)
+    assert [one["relationship"] for one in sampled.json("list", "--name", "a", "--limit", "3")] == [one["relationship"] for one in few]
+
+
+@pytest.mark.parametrize(
+    "typed", ["customer/vale-printin", "partner/vale-printing", "Vale Printing", "customer/vael-printing", "vale-print"]
+)
+def test_a_name_that_is_not_there_is_answered_with_those_that_may_be_meant(sampled: Rledger, typed: str) -> None:
+    for command in ("show", "explain", "history"):
+        done = sampled(command, typed)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{typed} is not in the ledger; did you mean {SOMEBODY}" in done.stderr
+    assert f"did you mean {SOMEBODY}" in sampled("alerts", "list", "--relationship", typed).stderr
+    assert "`rledger list --name TEXT` finds one" in sampled("show", "customer/qqq").stderr
+
+
 def test_a_table_in_a_pipe_is_plain_and_aligned(sampled: Rledger) -> None:
     table = sampled("list", "--limit", "5").stdout
     assert ESCAPE not in table
@@ -163,3 +194,10 @@ def test_colours_are_for_terminals_and_can_be_refused(sampled: Rledger) -> None:
 
 def test_json_is_ascii_or_utf_8_and_one_object_a_line(sampled: Rledger) -> None:
     assert all(isinstance(json.loads(line), dict) for line in sampled("list", "--json").stdout.splitlines())
+
+
+def test_a_limit_of_nought_means_all_of_a_history_too(sampled: Rledger) -> None:
+    every = sampled.json("history", SOMEBODY)
+    assert sampled.json("history", SOMEBODY, "--limit", "0") == sampled.json("history", SOMEBODY, "--all") == every
+    assert sampled("history", SOMEBODY, "--limit", "0").stdout == sampled("history", SOMEBODY, "--all").stdout
+    assert sampled.json("history", SOMEBODY, "--limit", "3") == every[-3:]
