@@ -1,17 +1,17 @@
 """complaints: one row per complaint, open until resolved. Feeds the overdue alert.
 
-Of several openings (or resolutions) of one complaint the one that happened first holds, ties broken by source and id: the row does not
+Of several openings (or resolutions) of one complaint the one that happened first holds, the same that the score weighs: the row does not
 depend on the order of arrival. A resolution whose opening is not known yet makes a row too, and joins it when it comes.
 """
 
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import msgspec
 
-from projections.projection import Projection
+from projections.named import named
+from projections.scoring.cases.case import Mark
 from schemas.catalogue import By, Complaint, ComplaintResolved, Severity
-from schemas.touchpoint import Recorded, iso
+from schemas.touchpoint import iso
 
 Word = Complaint | ComplaintResolved
 
@@ -37,48 +37,23 @@ class Row(msgspec.Struct, frozen=True):
     compensation_currency: str | None
 
 
-class Told(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
-    """When something happened, by whose word; the smallest holds."""
-
-    occurred_us: int
-    source: str
-    id: str
-
-
 class State(msgspec.Struct, gc=False):
     """What is known of one complaint."""
 
     relationship: str
     complaint_id: str
-    opened: Told | None = None
+    opened: Mark | None = None
     opening: Complaint | None = None
-    resolved: Told | None = None
+    resolved: Mark | None = None
     resolution: ComplaintResolved | None = None
 
 
-def key(event: Recorded) -> str:
-    """``customer/a#17`` for complaint 17 of customer/a: other relationships may have a 17 too."""
-    return f"{event.relationship}#{_word(event).complaint_id}"
-
-
-def fold(state: State | None, events: Sequence[Recorded]) -> State:
-    """The complaint after more words on it."""
-    if state is None:
-        state = State(events[0].relationship, _word(events[0]).complaint_id)
-    for event in events:
-        told, data = Told(event.occurred_us, event.source, event.id), _word(event)
-        if isinstance(data, Complaint):
-            if state.opened is None or told < state.opened:
-                state.opened, state.opening = told, data
-        elif state.resolved is None or told < state.resolved:
-            state.resolved, state.resolution = told, data
-    return state
-
-
-def _word(event: Recorded) -> Word:
-    if not isinstance(event.data, Word):
-        raise ValueError(f"{type(event.data).__name__} is not about a complaint")  # noqa: TRY004  # a bug of ours
-    return event.data
+def _take(state: State, at: Mark, data: Word) -> None:
+    if isinstance(data, Complaint):
+        if state.opened is None or at < state.opened:
+            state.opened, state.opening = at, data
+    elif state.resolved is None or at < state.resolved:
+        state.resolved, state.resolution = at, data
 
 
 def publish(state: State, _moment_us: int) -> Row:
@@ -94,8 +69,8 @@ def publish(state: State, _moment_us: int) -> Row:
         by=None if opening is None else opening.by,
         severity=None if opening is None else opening.severity,
         topic=None if opening is None else opening.topic,
-        opened_at=None if state.opened is None else iso(state.opened.occurred_us),
-        resolved_at=None if state.resolved is None else iso(state.resolved.occurred_us),
+        opened_at=None if state.opened is None else iso(state.opened.at_us),
+        resolved_at=None if state.resolved is None else iso(state.resolved.at_us),
         outcome=outcome,
         satisfied=None if resolution is None else resolution.satisfied,
         compensation_amount=None if compensation is None else compensation.amount,
@@ -103,14 +78,14 @@ def publish(state: State, _moment_us: int) -> Row:
     )
 
 
-COMPLAINTS = Projection(
+COMPLAINTS = named(
     "complaints",
-    version=1,
+    version=2,
     row=Row,
     state=State,
-    key=key,
-    takes=frozenset(get_args(Word)),
-    fold=fold,
+    words=get_args(Word),
+    name="complaint_id",
+    take=_take,
     publish=publish,
     index=("relationship", "status,opened_at", "status,severity"),
 )

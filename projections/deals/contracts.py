@@ -4,16 +4,15 @@ Of several signings (or ends) of one contract the one that happened first holds;
 the row does not depend on the order of arrival. What is said of a contract nobody reported signed makes a row too.
 """
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Literal, get_args
 
 import msgspec
 
-from projections.projection import Projection
-from projections.scoring.cases.case import Mark, mark
+from projections.named import named
+from projections.scoring.cases.case import Mark
 from schemas.catalogue import ContractBreached, ContractEnded, ContractRenewed, ContractSigned, Money
-from schemas.touchpoint import Recorded, iso
+from schemas.touchpoint import iso
 
 Word = ContractSigned | ContractRenewed | ContractEnded | ContractBreached
 
@@ -62,26 +61,6 @@ class State(msgspec.Struct):
     end: ContractEnded | None = None
     breaches_ours: int = 0
     breaches_theirs: int = 0
-
-
-def key(event: Recorded) -> str:
-    """``partner/a#K-17`` for contract K-17 of partner/a: other relationships may have one of that name too."""
-    return f"{event.relationship}#{_word(event).contract_id}"
-
-
-def fold(state: State | None, events: Sequence[Recorded]) -> State:
-    """The contract after more words on it."""
-    if state is None:
-        state = State(events[0].relationship, _word(events[0]).contract_id)
-    for event in events:
-        _take(state, mark(event), _word(event))
-    return state
-
-
-def _word(event: Recorded) -> Word:
-    if not isinstance(event.data, Word):
-        raise ValueError(f"{type(event.data).__name__} is not about a contract")  # noqa: TRY004  # a bug of ours
-    return event.data
 
 
 def _take(state: State, at: Mark, data: Word) -> None:
@@ -148,14 +127,14 @@ def _before(day: date, days: int) -> date:
     return date.fromordinal(max(1, day.toordinal() - days))
 
 
-CONTRACTS = Projection(
+CONTRACTS = named(
     "contracts",
     version=1,
     row=Row,
     state=State,
-    key=key,
-    fold=fold,
+    words=get_args(Word),
+    name="contract_id",
+    take=_take,
     publish=publish,
-    takes=frozenset(get_args(Word)),
     index=("relationship", "status,ends_on", "status,notice_on"),
 )

@@ -6,18 +6,18 @@ Targets and walk-aways are secrets and stand in no column: only the gains that t
 Of several openings (or closes) of one negotiation the one that happened first holds, so the row does not depend on the order of arrival.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import msgspec
 
 from projections.deals import gains
 from projections.deals.gains import stakes
-from projections.projection import Projection
-from projections.scoring.cases.case import Mark, mark
+from projections.named import named
+from projections.scoring.cases.case import Mark
 from projections.scoring.evidence import DAY_US
 from schemas.catalogue import NegotiationClosed, NegotiationOffer, NegotiationOpened
-from schemas.touchpoint import Recorded, iso
+from schemas.touchpoint import iso
 
 DIGITS = 4  # of a gain
 Word = NegotiationOpened | NegotiationOffer | NegotiationClosed
@@ -74,26 +74,6 @@ class State(msgspec.Struct):
     close: NegotiationClosed | None = None
     ours: Offers = msgspec.field(default_factory=Offers)
     theirs: Offers = msgspec.field(default_factory=Offers)
-
-
-def key(event: Recorded) -> str:
-    """``partner/a#N-17`` for negotiation N-17 with partner/a: other relationships may have one of that name too."""
-    return f"{event.relationship}#{_word(event).negotiation_id}"
-
-
-def fold(state: State | None, events: Sequence[Recorded]) -> State:
-    """The negotiation after more words on it."""
-    if state is None:
-        state = State(events[0].relationship, _word(events[0]).negotiation_id)
-    for event in events:
-        _take(state, mark(event), _word(event))
-    return state
-
-
-def _word(event: Recorded) -> Word:
-    if not isinstance(event.data, Word):
-        raise ValueError(f"{type(event.data).__name__} is not about a negotiation")  # noqa: TRY004  # a bug of ours
-    return event.data
 
 
 def _take(state: State, at: Mark, data: Word) -> None:
@@ -183,14 +163,14 @@ def _conceded(offers: Offers, gain: Callable[[dict[str, float]], float | None]) 
     return None if first is None or last is None else round(first - last, DIGITS)
 
 
-NEGOTIATIONS = Projection(
+NEGOTIATIONS = named(
     "negotiations",
     version=1,
     row=Row,
     state=State,
-    key=key,
-    fold=fold,
+    words=get_args(Word),
+    name="negotiation_id",
+    take=_take,
     publish=publish,
-    takes=frozenset(get_args(Word)),
     index=("relationship", "status,opened_at"),
 )

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.complaints import COMPLAINTS, Row, publish
+from projections.scoring.cases.case import mark
+from projections.scoring.cases.complaint import ComplaintCase
+from projections.scoring.policy_file import shipped
 from schemas.catalogue import Complaint, ComplaintResolved, Contact, Data, Money
 from schemas.touchpoint import Recorded
 
@@ -90,9 +93,22 @@ def test_the_order_of_arrival_does_not_matter(said_: list[Recorded], data: st.Da
 def test_the_word_that_holds_is_the_earliest(said_: list[Recorded]) -> None:
     row = folded(said_)
     assert row is not None
-    in_order = sorted(said_, key=lambda event: (event.occurred_us, event.source, event.id))
+    in_order = sorted(said_, key=mark)
     opening = next((event.data for event in in_order if isinstance(event.data, Complaint)), None)
     resolution = next((event.data for event in in_order if isinstance(event.data, ComplaintResolved)), None)
     assert (row.by, row.severity) == (opening and opening.by, opening and opening.severity)
     assert row.outcome == (resolution and resolution.outcome)
     assert row.status == ("unknown_opening" if opening is None else "open" if resolution is None else resolution.outcome)
+
+
+@given(said_=st.lists(words, min_size=1, max_size=8, unique_by=lambda event: (event.source, event.id)))
+def test_the_view_tells_the_complaint_that_the_score_weighs(said_: list[Recorded]) -> None:
+    row, case = folded(said_), ComplaintCase()
+    for event in said_:
+        assert isinstance(event.data, Complaint | ComplaintResolved)
+        case.take(event, event.data, shipped())
+    assert row is not None
+    if case.opened is not None:
+        assert (row.by, row.severity) == (case.by, case.severity)
+    if case.resolved is not None:
+        assert row.outcome == case.outcome
