@@ -202,12 +202,22 @@ class Ledger:
                 events[at] = sealing.opened(events[at], parts, keys)
         return events
 
-    def _keys(self, numbers: Collection[int]) -> dict[int, DataKey]:
-        """Those keys, but for any that somebody altered."""
+    def _keys(self, numbers: Collection[int], missing: set[str] | None = None) -> dict[int, DataKey]:
+        """Those keys, but for any that somebody altered.
+
+        ``missing``: and but for those whose master key is not here; collects which these are, so that none is looked for twice.
+        """
         found = {}
         for kept in self.recorder.keys(numbers):
-            with contextlib.suppress(AlteredError):
-                found[kept.number] = self.vault.open(kept)
+            try:
+                if missing is None or kept.master not in missing:
+                    found[kept.number] = self.vault.open(kept)
+            except AlteredError:
+                continue
+            except (StoreUnavailableError, SettingsError):
+                if missing is None:
+                    raise
+                missing.add(kept.master)
         return found
 
     def history(self, relationship: str, *, after_version: int = 0, limit: int | None = None) -> list[Stored]:
@@ -256,15 +266,8 @@ class Ledger:
         """Every dead letter, with the keys that are here."""
         after, missing = 0, set[str]()
         while rows := self.recorder.dead_letters(after, LETTERS_PAGE, None):
-            after, keys = rows[-1].number, dict[int, DataKey]()
-            for kept in self.recorder.keys({row.key_number for row in rows if row.key_number is not None}):
-                try:
-                    if kept.master not in missing:
-                        keys[kept.number] = self.vault.open(kept)
-                except (StoreUnavailableError, SettingsError):
-                    missing.add(kept.master)
-                except ValueError:  # somebody altered the key
-                    continue
+            after = rows[-1].number
+            keys = self._keys({row.key_number for row in rows if row.key_number is not None}, missing)
             yield from ((row, keys) for row in rows)
 
     def altered(self) -> list[str]:

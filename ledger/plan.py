@@ -89,7 +89,7 @@ class Known(msgspec.Struct):
     offsets: dict[str, int]  # by stream: its next offset
     replayed: dict[int, int | None]  # by number of a dead letter: the position of its corrected form
     sealing_for: Sequence[str] = ()  # as the function says
-    keys: dict[str, KeptKey] = {}  # of those relationships
+    keys: Sequence[KeptKey] = ()  # of those relationships
     asked: dict[int, KeptKey] = {}  # by number: those that sealed ``firsts`` ask for
     last_key: int = 0  # the highest number of a key
     sums: dict[str, bytes] = {}  # of the tables in ``MOVED``, as in ``sums``
@@ -160,7 +160,7 @@ def _refusal(request: Request, known: Known) -> Outcome | None:
 def _decide(request: Request, known: Known, made: Plan, sealer: Sealer, vault: Vault) -> Answer:
     """Place each touchpoint of ``request``, and note all that goes with it."""
     if request.erases is not None:
-        _erase(request.erases.relationship, known, sealer)
+        sealer.erase(request.erases.relationship)
     firsts, versions, rows, recorded_us = known.firsts, known.versions, made.rows, made.recorded_us
     position = known.position
     answer: Answer = []
@@ -203,15 +203,6 @@ def _as_stored(touchpoint: Touchpoint, sealer: Sealer) -> bytes | Refused:
         return sealer.seal(touchpoint)
     except RefusedError as refused:
         return Refused(cast("RefusalCode", refused.code), refused.reason)
-
-
-def _erase(relationship: str, known: Known, sealer: Sealer) -> None:
-    """Destroy a relationship's key, so that what is appended from here on finds none either."""
-    kept = known.keys.get(relationship)
-    if kept is None:
-        sealer.tombstone(relationship)
-    elif kept.destroyed_us is None:
-        sealer.destroyed(kept)
 
 
 def _repeat(touchpoint: Touchpoint, position: int, event: bytes, known: Known, vault: Vault) -> Appended | Refused:

@@ -15,7 +15,6 @@ from contextlib import closing
 import eventsourcing.persistence
 import psycopg
 from eventsourcing.postgres import PostgresProcessRecorder
-from msgspec.structs import astuple
 from psycopg.rows import tuple_row
 
 from ledger import letters, postgres_besides, postgres_copies, postgres_keys
@@ -94,9 +93,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         with self._changing() as cursor:
             cursor.execute("SELECT FROM ledger.ledger_head FOR UPDATE")  # new keys are wrapped by what the ledger's own is wrapped by
             found = postgres_keys.under_others(cursor, master, limit)
-            made = list(map(rewrapped, found))
-            postgres_keys.rewrap(cursor, made)
-            postgres_besides.move(cursor, "keys", map(astuple, found), map(astuple, made))
+            postgres_keys.rewrap(cursor, found, list(map(rewrapped, found)))
             return len(found)
 
     def seal_letters(self, limit: int) -> int:
@@ -106,10 +103,9 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             asked = letters.sealing_for(rows)
             keys = [KeptKey(*row) for row in cursor.execute(postgres_keys.OF, (asked,)).fetchall()]
             ((last,),) = cursor.execute(postgres_keys.LAST).fetchall()
-            sealer = Sealer(self._vault, asked, {kept.relationship: kept for kept in keys}, last=last, now_us=self._clock())
+            sealer = Sealer(self._vault, asked, keys, last=last, now_us=self._clock())
             changes = letters.sealings(rows, sealer)
-            postgres_keys.write(cursor, sealer.made, (), 0)
-            postgres_besides.move(cursor, "keys", (), map(astuple, sealer.made))
+            postgres_keys.add(cursor, sealer.made)
             postgres_besides.change_letters(cursor, changes)
             return len(changes)
 

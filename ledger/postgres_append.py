@@ -77,7 +77,7 @@ def look_up(writer: Connection, requests: Sequence[Request], newest: Newest, *, 
         dict(offsets),
         dict(replayed),
         asked.sealing_for,
-        {kept.relationship: kept for kept in itertools.starmap(KeptKey, keys)},
+        list(itertools.starmap(KeptKey, keys)),
         {
             kept.number: kept
             for kept in itertools.starmap(KeptKey, _ask(writer, postgres_keys.NUMBERED, list(sealed_by)) if sealed_by else ())

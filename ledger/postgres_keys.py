@@ -7,8 +7,9 @@ worth nothing once the master key was rotated.
 from collections.abc import Sequence
 from typing import LiteralString
 
-import msgspec
+from msgspec.structs import astuple
 
+from ledger import postgres_besides
 from ledger.postgres_connections import Cursor
 from ledger.vault import KeptKey
 
@@ -45,11 +46,11 @@ LAST: LiteralString = "SELECT coalesce(max(number), 0) FROM ledger.keys"  # the 
 
 
 def write(cursor: Cursor, made: Sequence[KeptKey], destroyed: Sequence[int], now_us: int) -> None:
-    """Add keys, and destroy some, in the transaction under way; nothing is asked where there are none."""
+    """Add keys, and destroy some, as a plan says that has moved their sum, in the transaction under way; nothing is asked without any."""
     if made:
         cursor.execute(
             "INSERT INTO ledger.keys SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::text[], %s::bigint[], %s::bigint[])",
-            [list(column) for column in zip(*map(msgspec.structs.astuple, made), strict=True)],
+            [list(column) for column in zip(*map(astuple, made), strict=True)],
         )
     if destroyed:
         cursor.execute(
@@ -57,14 +58,21 @@ def write(cursor: Cursor, made: Sequence[KeptKey], destroyed: Sequence[int], now
         )
 
 
-def rewrap(cursor: Cursor, kept: Sequence[KeptKey]) -> None:
-    """Keep keys under another master key, in the transaction under way; those that were destroyed meanwhile stay so."""
+def add(cursor: Cursor, made: Sequence[KeptKey]) -> None:
+    """Add keys and move their sum, in the transaction under way."""
+    write(cursor, made, (), 0)
+    postgres_besides.move(cursor, "keys", (), map(astuple, made))
+
+
+def rewrap(cursor: Cursor, found: Sequence[KeptKey], made: Sequence[KeptKey]) -> None:
+    """Keep keys that were ``found`` under another master key, as ``made``, and move their sum, in the transaction under way."""
     cursor.execute(
         "UPDATE ledger.keys AS old SET wrapped = new.wrapped, master = new.master"
         " FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS new (number, wrapped, master)"
         " WHERE old.number = new.number AND old.destroyed_us IS NULL",
-        ([one.number for one in kept], [one.wrapped for one in kept], [one.master for one in kept]),
+        ([one.number for one in made], [one.wrapped for one in made], [one.master for one in made]),
     )
+    postgres_besides.move(cursor, "keys", map(astuple, found), map(astuple, made))
 
 
 def under_others(cursor: Cursor, master: str, limit: int) -> list[KeptKey]:

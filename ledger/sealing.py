@@ -96,7 +96,7 @@ class DataKey:
             raise ValueError(f"key {self.number} was destroyed")
         try:
             return AESGCM(self._secret).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut off
             raise AlteredError("a sealed value is not what was sealed there: run rledger verify") from error
 
 

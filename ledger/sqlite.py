@@ -16,7 +16,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
-from msgspec.structs import astuple
 
 from ledger import letters, sqlite_besides, sqlite_copies, sqlite_keys
 from ledger import sqlite_append as append
@@ -128,20 +127,17 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     def rewrap(self, master: str, rewrapped: Callable[[KeptKey], KeptKey], limit: int) -> int:
         with self._changing() as writer:
             found = sqlite_keys.under_others(writer, master, limit)
-            made = list(map(rewrapped, found))
-            sqlite_keys.rewrap(writer, made)
-            sqlite_besides.move(writer, "keys", map(astuple, found), map(astuple, made))
+            sqlite_keys.rewrap(writer, found, list(map(rewrapped, found)))
             return len(found)
 
     def seal_letters(self, limit: int) -> int:
         with self._changing() as writer:
             rows = sqlite_besides.plain_letters(writer, limit)
             asked = letters.sealing_for(rows)
-            keys = {kept.relationship: kept for kept in append.keys(writer, sqlite_keys.OF, asked)}
+            keys = append.keys(writer, sqlite_keys.OF, asked)
             sealer = Sealer(self._vault, asked, keys, last=sqlite_keys.last(writer), now_us=self._clock())
             changes = letters.sealings(rows, sealer)
-            sqlite_keys.write(writer, sealer.made, (), 0)
-            sqlite_besides.move(writer, "keys", (), map(astuple, sealer.made))
+            sqlite_keys.add(writer, sealer.made)
             sqlite_besides.change_letters(writer, changes)
             return len(changes)
 

@@ -59,7 +59,7 @@ def look_up(writer: sqlite3.Connection, requests: Sequence[Request], newest: New
         dict(lookup(writer, OFFSETS, asked.streams)),
         dict(lookup(writer, _REPLAYED, asked.numbers)),
         asked.sealing_for,
-        {kept.relationship: kept for kept in keys(writer, sqlite_keys.OF, asked.sealing_for)},
+        keys(writer, sqlite_keys.OF, asked.sealing_for),
         {kept.number: kept for kept in keys(writer, sqlite_keys.NUMBERED, list(sealed_by))},
         sqlite_keys.last(writer) if asked.sealing_for else 0,
         dict(writer.execute(_SUMS).fetchall()) if asked.streams or asked.sealing_for else {},

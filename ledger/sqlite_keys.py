@@ -6,6 +6,9 @@ A destroyed key is overwritten in the file (``secure_delete``) and, once ``scrub
 import sqlite3
 from collections.abc import Sequence
 
+from msgspec.structs import astuple
+
+from ledger import sqlite_besides
 from ledger.vault import KeptKey
 
 CREATE = (
@@ -48,17 +51,23 @@ def last(connection: sqlite3.Connection) -> int:
 
 
 def write(writer: sqlite3.Connection, made: Sequence[KeptKey], destroyed: Sequence[int], now_us: int) -> None:
-    """Add keys, and destroy some, in the transaction under way."""
-    rows = [(one.number, one.relationship, one.wrapped, one.master, one.created_us, one.destroyed_us) for one in made]
-    writer.executemany("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)", rows)
+    """Add keys, and destroy some, as a plan says that has moved their sum, in the transaction under way."""
+    writer.executemany("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)", map(astuple, made))
     ends = [(now_us, number) for number in destroyed]
     writer.executemany("UPDATE keys SET wrapped = NULL, master = '', destroyed_us = ? WHERE number = ?", ends)
 
 
-def rewrap(writer: sqlite3.Connection, kept: Sequence[KeptKey]) -> None:
-    """Keep keys under another master key, in the transaction under way; those that were destroyed meanwhile stay so."""
-    rows = [(one.wrapped, one.master, one.number) for one in kept]
+def add(writer: sqlite3.Connection, made: Sequence[KeptKey]) -> None:
+    """Add keys and move their sum, in the transaction under way."""
+    write(writer, made, (), 0)
+    sqlite_besides.move(writer, "keys", (), map(astuple, made))
+
+
+def rewrap(writer: sqlite3.Connection, found: Sequence[KeptKey], made: Sequence[KeptKey]) -> None:
+    """Keep keys that were ``found`` under another master key, as ``made``, and move their sum, in the transaction under way."""
+    rows = [(one.wrapped, one.master, one.number) for one in made]
     writer.executemany("UPDATE keys SET wrapped = ?, master = ? WHERE number = ? AND destroyed_us IS NULL", rows)
+    sqlite_besides.move(writer, "keys", map(astuple, found), map(astuple, made))
 
 
 def under_others(connection: sqlite3.Connection, master: str, limit: int) -> list[KeptKey]:

@@ -69,7 +69,7 @@ class MasterKey:
             raise ValueError(f"key {kept.number} was destroyed")
         try:
             return self._aead.decrypt(kept.wrapped[:NONCE_BYTES], kept.wrapped[NONCE_BYTES:], _bound(kept.number, kept.relationship))
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut off
             raise AlteredError(f"key {kept.number} is not what was kept there: the store was changed from outside") from error
 
 
@@ -133,6 +133,7 @@ class Vault:
         """The key that is kept.
 
         Raises:
+            AlteredError: it is not what was kept there.
             KeyUnavailableError: its master key is not here.
         """
         if kept.wrapped is None:
@@ -165,13 +166,14 @@ class Sealer:
     Args:
         vault: whose keys.
         asked: the relationships that may need a key, and the ledger itself.
-        keys: theirs, as they stand in the store; new ones are added.
+        keys: theirs, as they stand in the store.
         last: the highest number of a key so far.
         now_us: when new ones are made.
     """
 
-    def __init__(self, vault: Vault, asked: Collection[str], keys: dict[str, KeptKey], *, last: int, now_us: int) -> None:
-        self._vault, self._asked, self._keys, self._last, self._now_us = vault, frozenset(asked), keys, last, now_us
+    def __init__(self, vault: Vault, asked: Collection[str], keys: Iterable[KeptKey], *, last: int, now_us: int) -> None:
+        self._vault, self._asked, self._last, self._now_us = vault, frozenset(asked), last, now_us
+        self._keys = {kept.relationship: kept for kept in keys}
         self._open: dict[str, DataKey] = {}
         self._master: MasterKey | None = None
         self._off = False
@@ -196,19 +198,16 @@ class Sealer:
         """Keys as they will stand in the store."""
         return [self._keys[one.relationship] for one in kept]
 
-    def tombstone(self, relationship: str) -> KeptKey:
-        """A key that is destroyed from the beginning, for a relationship that never had one."""
-        self._last += 1
-        made = KeptKey(self._last, relationship, None, "", self._now_us, self._now_us)
-        self._keys[relationship] = made
-        self.made.append(made)
-        return made
-
-    def destroyed(self, kept: KeptKey) -> None:
-        """From here on, ``kept`` is destroyed."""
-        self.ended.append(kept)
-        self._keys[kept.relationship] = msgspec.structs.replace(kept, wrapped=None, master="", destroyed_us=self._now_us)
-        self._open.pop(kept.relationship, None)
+    def erase(self, relationship: str) -> None:
+        """Destroy a relationship's key, so that what is sealed from here on finds none either; where it has none, none is ever made."""
+        kept = self._keys.get(relationship)
+        if kept is None:
+            self._last += 1
+            self._add(KeptKey(self._last, relationship, None, "", self._now_us, self._now_us))
+        elif kept.destroyed_us is None:
+            self.ended.append(kept)
+            self._keys[relationship] = msgspec.structs.replace(kept, wrapped=None, master="", destroyed_us=self._now_us)
+            self._open.pop(relationship, None)
 
     def _key(self, relationship: str) -> DataKey | None:
         found = self._open.get(relationship)
@@ -226,8 +225,12 @@ class Sealer:
         if relationship != LEDGER_SUBJECT and LEDGER_SUBJECT not in self._keys:
             self._make(LEDGER_SUBJECT)
         self._last += 1
-        made = KeptKey(self._last, relationship, master.wrap(self._last, relationship, sealing.new_key()), master.id, self._now_us)
-        self._keys[relationship] = made
+        return self._add(
+            KeptKey(self._last, relationship, master.wrap(self._last, relationship, sealing.new_key()), master.id, self._now_us)
+        )
+
+    def _add(self, made: KeptKey) -> KeptKey:
+        self._keys[made.relationship] = made
         self.made.append(made)
         return made
 

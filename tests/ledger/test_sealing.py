@@ -255,16 +255,19 @@ def test_a_sealed_event_that_was_altered_is_told_and_hinders_no_other(ledger: Le
     assert good == ledger.history(BOB)[0]
 
 
-def test_a_key_that_was_altered_hinders_no_other_relationship(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("changes", [{"relationship": BOB}, {"wrapped": b"cut off"}])
+def test_a_key_that_was_altered_hinders_no_other_relationship(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
     ledger.append([personal(1), personal(2, BOB)])
     kept = ledger.key_of(ADA)
     assert kept is not None
     keys = ledger.recorder.keys
 
-    def swapped(numbers: Collection[int]) -> list[KeptKey]:
-        return [msgspec.structs.replace(one, relationship=BOB) if one.number == kept.number else one for one in keys(numbers)]
+    def altered(numbers: Collection[int]) -> list[KeptKey]:
+        return [msgspec.structs.replace(one, **changes) if one.number == kept.number else one for one in keys(numbers)]
 
-    monkeypatch.setattr(ledger.recorder, "keys", swapped)
+    monkeypatch.setattr(ledger.recorder, "keys", altered)
     ledger.vault.forget()
     bad, good = ledger.read(after=0, limit=2)
     with pytest.raises(AlteredError):
