@@ -14,8 +14,9 @@ from benchmarks import parts
 from benchmarks.measure import Figures, Work, figures, percentiles
 from benchmarks.place import Place
 from benchmarks.touchpoints import batches, touchpoints
+from projections.listing import SORTS
 from projections.moments import Moments
-from projections.queries import SORTS, Reader
+from projections.queries import Reader
 from projections.relationships import RANKED
 from projections.scoring.policy_file import shipped
 from projections.scoring.standing import STANDINGS

@@ -16,11 +16,12 @@ from projections import names
 from projections.answers import Dimension, Explained, ExplainedEvent, Explanation, HistoryLine, Interval, Others, Portrait, Shown
 from projections.corrections import Corrections
 from projections.histories import told
+from projections.listing import SORTS, in_order
 from projections.moments import Moments
 from projections.policies import Policies, policy_of
 from projections.portrait import Known, net, portrait
 from projections.projection import Projection
-from projections.relationships import LEVEL_COLUMNS, RANKED, assess, relationships
+from projections.relationships import RANKED, assess, relationships
 from projections.replay import Replay, Side
 from projections.scoring.course import Alerted, course, one_turn
 from projections.scoring.exchange import Rates
@@ -35,8 +36,6 @@ from schemas.errors import NotFoundError, SettingsError
 from schemas.records import recorded
 from schemas.touchpoint import LEDGER_SUBJECT, Recorded, iso
 
-SORTS = ("quality", "trend", "value", "name", "segment", "standing", "evidence", "events", "first_at", "last_at", *LEVEL_COLUMNS)
-"""Columns ``list`` can sort by."""
 KINDS = ("customer", "partner")
 EXCHANGE_RATE = "ledger.exchange-rate.v1"
 EMPTY: Mapping[str, float] = {}
@@ -294,26 +293,6 @@ def _moment(moments: Moments, last_us: int) -> int:
 
 def _rounded(interval: Interval, digits: int) -> Interval:
     return round(interval[0], digits), round(interval[1], digits)
-
-
-def in_order(rows: Iterable[Shown], sort: str, *, descending: bool) -> "list[Shown]":
-    """Relationships as ``list`` orders them: by a column, those with the same figure by name, those without one last."""
-    named = sorted(rows, key=lambda shown: shown.relationship, reverse=descending)
-    known = [(figure, shown) for shown in named if (figure := _sort_figure(shown, sort)) is not None]
-    known.sort(key=lambda pair: pair[0], reverse=descending)
-    return [shown for _, shown in known] + [shown for shown in named if _sort_figure(shown, sort) is None]
-
-
-def _sort_figure(shown: Shown, sort: str) -> float | str | None:
-    """What ``list`` sorts a relationship by."""
-    if sort == "value":
-        return None if shown.value is None else float(shown.value.amount)
-    if sort == "evidence":
-        return sum(one.evidence for one in shown.dimensions.values())
-    if sort.startswith("level_"):
-        dimension = shown.dimensions.get(sort.removeprefix("level_"))
-        return None if dimension is None else dimension.level
-    return getattr(shown, sort)  # type: ignore[no-any-return]
 
 
 def _explained(

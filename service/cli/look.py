@@ -7,8 +7,8 @@ from projections import histories
 from projections.alerts.queries import Asked, listed, next_steps, turned
 from projections.alerts.view import STANDING
 from projections.answers import Shown
+from projections.listing import SORTS, in_order
 from projections.moments import Moments
-from projections.queries import SORTS, in_order
 from projections.scoring.standing import STANDINGS
 from service.cli import cards, output
 from service.cli.options import PositionType, as_json, configured, example, moments, notice

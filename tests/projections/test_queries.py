@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from projections.answers import Shown
+from projections.listing import SORTS
 from projections.moments import Moments
-from projections.queries import SORTS
 from schemas.cloudevents import touchpoint
 from schemas.errors import NotFoundError, SettingsError
 from schemas.touchpoint import Touchpoint, iso
