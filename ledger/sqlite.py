@@ -30,7 +30,7 @@ from ledger.recorder import LedgerRecorder
 from ledger.sqlite_connections import make_file, set_up, told, waiting_for_others
 from ledger.sqlite_wal import Copier
 from ledger.vault import KeptKey, Sealer, Vault
-from schemas.errors import ImmutableError, SettingsError, StoreNewerError, StoreOlderError
+from schemas.errors import ImmutableError, SettingsError, StoreOlderError
 from schemas.touchpoint import Stored
 
 POLL_MIN_S, POLL_MAX_S = 0.0003, 0.010  # how often a waiting reader looks for what other processes wrote; a look is 5 us, to wake 25
@@ -63,7 +63,7 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         self._writer: sqlite3.Connection | None = None
         self._newest = Newest()
         if read_only:
-            found = self._found() if path.exists() else 0
+            found = self._version() if path.exists() else 0
             if not found:
                 raise SettingsError(f"there is no ledger at {path}: append something first, or correct the path")
             if found < schema.SCHEMA_VERSION:
@@ -282,16 +282,15 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
     def _open_writer(self) -> sqlite3.Connection:
         writer = self._connect()
         try:
-            self._recognise(writer)
+            schema.version(writer, self.path)  # before anything is set up in a file that is none of ours
             set_up(writer, self.path)
             with self._transaction(writer):
-                if not (found := self._recognise(writer)):
+                if not (found := schema.version(writer, self.path)):
                     self._create_table(SQLiteCursor(writer.cursor()))
                     sqlite_besides.count(writer)
-                    writer.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 else:
                     schema.upgrade(writer, found)
-                writer.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+                schema.sign(writer)
         except BaseException:
             writer.close()
             raise
@@ -301,20 +300,9 @@ class SQLiteLedgerRecorder(LedgerRecorder, SQLiteProcessRecorder):
         """Our tables in place of eventsourcing's; its ``_create_table`` marks ``tracking`` as being of its current form."""
         return list(schema.CREATE)
 
-    def _found(self) -> int:
+    def _version(self) -> int:
         with self._reading() as reader:
-            return self._recognise(reader)
-
-    def _recognise(self, connection: sqlite3.Connection) -> int:
-        """The schema version of the ledger in the file; 0 while it is empty, or another process is just making it."""
-        ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema")  # first: another process may be creating them
-        ((application,),) = connection.execute("PRAGMA application_id")
-        ((version,),) = connection.execute("PRAGMA user_version")
-        if tables and application != schema.APPLICATION_ID:
-            raise SettingsError(f"{self.path} is a SQLite file but not a ledger: name another one")
-        if version > schema.SCHEMA_VERSION:
-            raise StoreNewerError(str(self.path), version, schema.SCHEMA_VERSION)
-        return version if tables else 0
+            return schema.version(reader, self.path)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

@@ -11,12 +11,14 @@ are only added. The table of keys is in ``sqlite_keys.py``.
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from zlib import crc32
 
 from ledger import sqlite_besides, sqlite_keys
 from ledger.check import NAMED_MAX, Findings
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
+from schemas.errors import SettingsError, StoreNewerError
 from schemas.identity import renewed
 
 APPLICATION_ID = 0x524C4544  # "RLED" in the file's header: this file is a ledger of ours
@@ -162,10 +164,33 @@ _REFUSES_REPEATS = "stored_events_only_next"
 TRIGGERS = {statement.split()[2]: statement for statement in CREATE if statement.split()[1] == "TRIGGER"}  # by name
 
 
+def version(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema version of the ledger in the file; 0 while it is empty, or another process is just making it.
+
+    Raises:
+        SettingsError: the file is not a ledger.
+        StoreNewerError: a newer version of this program wrote it.
+    """
+    ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema")  # first: another process may be creating them
+    ((application,),) = connection.execute("PRAGMA application_id")
+    ((found,),) = connection.execute("PRAGMA user_version")
+    if tables and application != APPLICATION_ID:
+        raise SettingsError(f"{path} is a SQLite file but not a ledger: name another one")
+    if found > SCHEMA_VERSION:
+        raise StoreNewerError(str(path), found, SCHEMA_VERSION)
+    return found if tables else 0
+
+
+def sign(writer: sqlite3.Connection) -> None:
+    """Write into the file's header that it is a ledger of ``SCHEMA_VERSION``, in the transaction under way."""
+    writer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
 def upgrade(writer: sqlite3.Connection, found: int) -> None:
     """Bring a file of version ``found`` to ``SCHEMA_VERSION``, in the transaction under way; 3 to 10 us an event, in little memory."""
-    for version in range(found, SCHEMA_VERSION):
-        if step := UPGRADES.get(version):
+    for older in range(found, SCHEMA_VERSION):
+        if step := UPGRADES.get(older):
             step(writer)
 
 
