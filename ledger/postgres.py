@@ -1,8 +1,7 @@
 """The ledger in a PostgreSQL database: eventsourcing's recorder, with dense positions, exactly-once appends and a log nobody can change.
 
 A transaction locks the head row first, so commits follow each other in the order of their positions, whoever makes them. Events go in
-by binary COPY. All SQL of the PostgreSQL store
-is here and in the modules beside, ``postgres_*.py``.
+by binary COPY. All SQL of the PostgreSQL store is here and in the modules beside, ``postgres_*.py``.
 """
 
 import contextlib

@@ -1,9 +1,8 @@
 """The ledger in one SQLite file: eventsourcing's recorder, with dense positions, exactly-once appends and a log nobody can change.
 
 One connection writes, in ``BEGIN IMMEDIATE`` transactions made durable by ``synchronous=FULL``; other processes may write to the
-same file in turn. Readers have connections of their own and never wait for the writer. All SQL of the SQLite store is here, in
-``sqlite_append.py``, ``sqlite_besides.py``, ``sqlite_connections.py``, ``sqlite_copies.py``, ``sqlite_keys.py``, ``sqlite_schema.py`` and
-``sqlite_wal.py``.
+same file in turn. Readers have connections of their own and never wait for the writer. All SQL of the SQLite store is here and in the
+modules beside, ``sqlite_*.py``.
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 
 from projections.alerts.alert import Book
 from projections.alerts.book import Cause, raise_, remember, settle, watch
-from projections.deals import gains
+from projections.scoring import gains
 from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import Policy
 from schemas.catalogue import (

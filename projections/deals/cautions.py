@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from projections.deals.gains import SAME, Stake
+from projections.scoring.gains import SAME, Stake
 from projections.scoring.policy import DealPolicy
 from schemas.catalogue import Issue
 

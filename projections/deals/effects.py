@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 
 from projections.deals.cautions import Caution
-from projections.deals.gains import Stake
 from projections.scoring.balance import agreed
+from projections.scoring.gains import Stake
 from projections.scoring.models import Model
 
 

@@ -11,12 +11,12 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from projections.deals import gains
 from projections.deals.cautions import cautions
 from projections.deals.effects import Balance, Effects, effects
 from projections.deals.frontier import Matter, Point, frontier, improvement, kalai_smorodinsky, measurable, nash
-from projections.deals.gains import SAME, Range, Stake, stakes
 from projections.deals.proposal import DealError, Proposal
+from projections.scoring import gains
+from projections.scoring.gains import SAME, Range, Stake, stakes
 from projections.scoring.models import Model
 from projections.scoring.policy import DealPolicy
 

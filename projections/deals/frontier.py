@@ -15,8 +15,8 @@ from math import isclose
 from operator import add, sub
 from typing import NamedTuple
 
-from projections.deals.gains import SAME, Range
 from projections.deals.proposal import DealError
+from projections.scoring.gains import SAME, Range
 
 GAIN_MAX = 1e9  # of either side on one issue, above or below 0: beyond, sums and products of gains would lose their digits
 COMBINATIONS_MAX = 50_000  # pieces of the frontier, and points looked at for one more issue's options; about a tenth of a second

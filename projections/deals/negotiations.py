@@ -11,11 +11,11 @@ from typing import Literal, get_args
 
 import msgspec
 
-from projections.deals import gains
-from projections.deals.gains import stakes
 from projections.named import named
+from projections.scoring import gains
 from projections.scoring.cases.case import Mark
 from projections.scoring.evidence import DAY_US
+from projections.scoring.gains import stakes
 from schemas.catalogue import NegotiationClosed, NegotiationOffer, NegotiationOpened
 from schemas.touchpoint import iso
 

@@ -1,14 +1,14 @@
 """Balance: what each side gained from a deal above its walk-away.
 
-What a gain is, ``projections/deals/gains.py`` says. In 1,005 real negotiations it was a side's low own gain that went with
-dissatisfaction, not the gap between the sides: the evidence is the lower of the two gains.
+What a gain is, ``gains.py`` says. In 1,005 real negotiations it was a side's low own gain that went with dissatisfaction, not the gap
+between the sides: the evidence is the lower of the two gains.
 """
 
 from collections.abc import Sequence
 
-from projections.deals import gains
-from projections.deals.gains import Stake
+from projections.scoring import gains
 from projections.scoring.evidence import Evidence, graded
+from projections.scoring.gains import Stake
 from projections.scoring.policy import DealPolicy
 
 

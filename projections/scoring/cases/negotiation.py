@@ -1,9 +1,9 @@
 """A negotiation: what each side gained above its walk-away when it closed with an agreement. Offers are remembered by count."""
 
-from projections.deals.gains import stakes
 from projections.scoring import balance
 from projections.scoring.cases.case import CaseBase, Item, Mark, mark
 from projections.scoring.evidence import Evidence
+from projections.scoring.gains import stakes
 from projections.scoring.policy import DealPolicy, Policy
 from schemas.catalogue import Issue, NegotiationClosed, NegotiationOffer, NegotiationOpened
 from schemas.touchpoint import Recorded
