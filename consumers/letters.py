@@ -6,16 +6,17 @@ some twice, and so may two processes at the same moment; the header ``ledger.dea
 Source of the header names: Kafka Connect's ``DeadLetterQueueReporter``; of the stages: its ``Stage``.
 """
 
-import contextlib
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import kafka.errors
 import structlog
 
-from consumers.producing import DELIVERY_MS, Destination, producing
+from consumers.producing import DELIVERY_MS, Destination, beside, producing
 from consumers.trouble import TELL_S, Trouble
 from ledger.interface import Delivered, KeptLetter
 from ledger.ledger import Ledger
@@ -29,17 +30,9 @@ ROUND_S = (0.5, 1.5)  # between two looks for new letters; drawn anew each time,
 log = structlog.get_logger()
 
 
-@contextlib.contextmanager
-def publishing(ledger: Ledger, to: Destination) -> Iterator[None]:
+def publishing(ledger: Ledger, to: Destination) -> AbstractContextManager[None]:
     """Publish letters as they are kept, in a thread of its own; nothing that fails here stops anything else."""
-    stopped = threading.Event()
-    thread = threading.Thread(target=_run, args=(ledger, to, stopped), name="letters")
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return beside("letters", partial(_run, ledger, to))
 
 
 def _run(ledger: Ledger, to: Destination, stopped: threading.Event) -> None:

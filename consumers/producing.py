@@ -1,9 +1,10 @@
-"""Where the ledger publishes to: a topic, and a producer that gives up what it cannot deliver in time.
+"""Where the ledger publishes to: a topic, a producer that gives up what it cannot deliver in time, and a thread beside all else.
 
 Idempotent, and without transactions. Readers know what they have seen before by a header, since a crash may publish some twice.
 """
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,6 +49,19 @@ def producing(to: Destination, *, delivery_ms: int = DELIVERY_MS, **options: int
         yield producer
     finally:
         producer.close(timeout=2 * delivery_ms / 1_000)  # by then each record was sent or given up: closing earlier leaves its thread
+
+
+@contextmanager
+def beside(name: str, run: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Have ``run`` go on in a thread of its own; when the block ends it is told by the event, and waited for."""
+    stopped = threading.Event()
+    thread = threading.Thread(target=run, args=(stopped,), name=name)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
 
 
 def _find(producer: KafkaProducer, topic: str) -> None:

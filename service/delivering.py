@@ -6,8 +6,8 @@ between repeats it, with the same id. One process at a time delivers, by a lease
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ import structlog
 
 from consumers import notices
 from consumers.notices import Notice
-from consumers.producing import Destination
+from consumers.producing import Destination, beside
 from consumers.trouble import TELL_S, Trouble
 from ledger.lease import Lease
 from ledger.ledger import Ledger
@@ -61,21 +61,10 @@ def outlet(settings: Settings) -> Outlet | None:
     return Outlet(f"kafka:{settings.alerts}", partial(notices.publish, topic), ALERTS_MAX)
 
 
-@contextmanager
-def delivering(ledger: Ledger, views: Views, settings: Settings) -> Iterator[None]:
+def delivering(ledger: Ledger, views: Views, settings: Settings) -> AbstractContextManager[None]:
     """Deliver alerts, where an outlet is named, in a thread of its own; nothing that fails here stops anything else."""
     to = outlet(settings)
-    if to is None:
-        yield
-        return
-    stopped = threading.Event()
-    thread = threading.Thread(target=_run, args=(ledger, views, to, stopped), name="alerts")
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return nullcontext() if to is None else beside("alerts", partial(_run, ledger, views, to))
 
 
 def deliver(ledger: Ledger, views: Views, policy: Policy, outlet: Outlet, at_us: int) -> int:

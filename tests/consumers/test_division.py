@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 from confluent_kafka import Producer
@@ -14,6 +14,7 @@ from consumers.connection import KafkaSettings
 from consumers.division import WHOLE, DividedOtherwiseError, Division, number_of
 from consumers.intake import run
 from consumers.kafka import KafkaSource
+from consumers.producing import beside
 from ledger.ledger import Ledger
 from tests.consumers.conftest import Topic
 from tests.consumers.events import NOW_US, STRUCTURED, structured
@@ -50,24 +51,15 @@ def of(topic: Topic, division: Division, group: str = "half") -> KafkaSettings:
     return topic.settings(group=f"{group}-{division.number}-{topic.name}", division=division)
 
 
-@contextmanager
-def consuming(ledger: Ledger, settings: KafkaSettings) -> Iterator[None]:
-    stopped = threading.Event()
-
-    def consume() -> None:
+def consuming(ledger: Ledger, settings: KafkaSettings) -> AbstractContextManager[None]:
+    def consume(stopped: threading.Event) -> None:
         source = KafkaSource(settings, ledger)
         try:
             run(source, ledger, clock=lambda: NOW_US, stopped=stopped.is_set)
         finally:
             source.close()
 
-    thread = threading.Thread(target=consume)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return beside("consumer", consume)
 
 
 def until(ledgers: Sequence[Ledger], count: int) -> None:

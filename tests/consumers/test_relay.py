@@ -2,10 +2,9 @@
 
 import multiprocessing
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from structlog.testing import capture_logs
 
 from consumers import relay
-from consumers.producing import Destination
+from consumers.producing import Destination, beside
 from consumers.relay import ForeignTopicError
 from ledger.ledger import Ledger
 from schemas.touchpoint import Stored, Touchpoint
@@ -40,16 +39,8 @@ def topic(new_topic: Callable[..., Topic]) -> Topic:
     return new_topic(PARTITIONS)
 
 
-@contextmanager
-def relaying(ledger: Ledger, topic: Topic) -> Iterator[None]:
-    stopped = threading.Event()
-    thread = threading.Thread(target=relay.run, args=(ledger, destination(topic), stopped.is_set), kwargs={"term_s": TERM_S})
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+def relaying(ledger: Ledger, topic: Topic) -> AbstractContextManager[None]:
+    return beside("relay", lambda stopped: relay.run(ledger, destination(topic), stopped.is_set, term_s=TERM_S))
 
 
 def received(topic: Topic) -> list[Message]:
