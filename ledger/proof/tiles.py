@@ -1,14 +1,13 @@
 """The tree as files that never change: C2SP tlog-tiles, 256 hashes a tile.
 
-A tile at level L holds nodes at height 8 L; each hash above level 0 is the root of a full tile below it. Bundles of entries hold the
-leaves themselves. Pure functions: tiles are read through a callable and handed back to be written.
+A tile at level L holds nodes at height 8 L; each hash above level 0 is the root of a full tile below it. Bundles of entries, which hold the
+leaves themselves, have names here and are not made. Pure functions: tiles are read through a callable and handed back to be written.
 
 Source: c2sp.org/tlog-tiles.
 """
 
 import re
-import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from hashlib import sha256
 
@@ -23,10 +22,8 @@ WIDTH = 1 << HEIGHT
 NODES_TILES = 512  # whose nodes are remembered: 8 MB, the upper tiles of 30 million leaves
 LEVEL_MAX = 63
 ENTRIES = -1  # the level of bundles of entries
-ENTRY_BYTES_MAX = 65_535  # the format counts an entry's bytes in 16 bits
 
 _is_path = re.compile(r"tile/(entries|\d{1,2})/((?:x\d{3}/){0,6}\d{3})(?:\.p/(\d{1,3}))?", re.ASCII).fullmatch
-_length = struct.Struct(">H")
 
 
 class Tile(msgspec.Struct, frozen=True):
@@ -117,29 +114,6 @@ def nodes(size: int, read: Read) -> Nodes:
         return inner(level, tile)[rest][at : at + HASH_BYTES]
 
     return node
-
-
-def encode_entries(leaves: Sequence[bytes]) -> bytes | None:
-    """The bundle of up to 256 leaves; None where one has more than 65,535 bytes, for which the format has no room."""
-    if any(len(leaf) > ENTRY_BYTES_MAX for leaf in leaves):
-        return None
-    return b"".join(_length.pack(len(leaf)) + leaf for leaf in leaves)
-
-
-def decode_entries(bundle: bytes) -> list[bytes]:
-    """The leaves in a bundle of entries.
-
-    Raises:
-        MalformedError: it ends within a leaf.
-    """
-    leaves, at = [], 0
-    while at < len(bundle):
-        start = at + _length.size
-        at = start + int.from_bytes(bundle[at:start], "big")
-        leaves.append(bundle[start:at])
-    if at > len(bundle):
-        raise MalformedError(f"a bundle of {len(bundle)} bytes ends within leaf {len(leaves)}: fetch it again")
-    return leaves
 
 
 def _hashes(tile: Tile, read: Read) -> bytes:

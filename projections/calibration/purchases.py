@@ -2,7 +2,7 @@
 
 From moments in the earlier part, every customer so far is asked about: did they buy within the horizon? The parameters are those that make
 the answers likeliest, held near the policy in force by a wide prior on their logarithms (a posterior mode): little data moves them little.
-The formula is ``scoring.commitment.purchase_probability``, for many customers at once; a test holds them together.
+The formula is ``scoring.commitment.outlook``, for many customers at once; a test holds them together.
 """
 
 from collections.abc import Sequence

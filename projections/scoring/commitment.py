@@ -47,24 +47,14 @@ class Outlook(msgspec.Struct, frozen=True, gc=False):
     worth: float
 
 
-def purchase_probability(purchases: float, days_since_first: float, policy: PurchasesPolicy, *, days_since_last: float = 0.0) -> float:
-    """P(at least one purchase within the policy's horizon), 0 to 1.
+def outlook(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> Outlook:
+    """How likely they are to buy within the policy's horizon, and how sure that is.
 
     Args:
         purchases: number of days with a purchase, each faded by its age.
         days_since_first: days since the first of them, >= 0.
         days_since_last: days since the last, 0 to ``days_since_first``.
         policy: half-life, prior, horizon and odds of leaving.
-    """
-    fade = _fade(days_since_first, policy)
-    rate = policy.rate_days + _exposure_days(fade, policy)
-    shape = policy.shape + _counted(purchases, fade, policy)
-    odds = _odds_left(purchases, days_since_first, days_since_last, policy)
-    return (1.0 - _none(shape, rate, policy.horizon_days)) / (1.0 + odds)
-
-
-def outlook(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> Outlook:
-    """``purchase_probability``, and how sure it is.
 
     Sums that fade know more than as many fresh events: their variance is that of sums larger by the weights' total over the total of
     their squares (Kish 1965). The distribution of the rate then gives that of the probability, whose first two moments are closed forms.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from projections.scoring.commitment import purchase_probability
+from projections.scoring.commitment import PROBABILITY_MAX, outlook
 from projections.scoring.evidence import DAY_US, beta_interval, faded, kept
 from projections.scoring.policy import PurchasesPolicy
 from projections.scoring.policy_file import shipped
@@ -41,23 +41,26 @@ def test_without_forgetting_the_purchase_model_is_the_negative_binomial(
     policy = PurchasesPolicy(half_life_days=1e9, shape=shape, rate_days=rate, first=1, horizon_days=horizon, weight=1)
     success = (rate + t) / (rate + t + horizon)
     oracle = 1.0 - stats.nbinom.pmf(0, shape + n, success)
-    assert purchase_probability(n, t, policy) == pytest.approx(oracle, rel=1e-5, abs=1e-9)
+    assert outlook(n, t, 0.0, policy).probability == pytest.approx(min(oracle, PROBABILITY_MAX), rel=1e-5, abs=1e-9)
 
 
 @given(st.floats(0, 20), days, st.floats(0, 1))
 def test_a_purchase_makes_another_likelier_and_silence_less_likely(more: float, since: float, first: float) -> None:
     policy = PurchasesPolicy(half_life_days=75, shape=0.5, rate_days=60, first=first, horizon_days=90, weight=1)
 
-    now = purchase_probability(0.5 ** (since / 75) + more, since, policy)
+    def chance(purchases: float, since: float) -> float:
+        return outlook(purchases, since, 0.0, policy).probability
+
+    now = chance(0.5 ** (since / 75) + more, since)
     assert 0 < now < 1
-    assert purchase_probability(0.5 ** (since / 75) + more + 1, since, policy) > now
+    assert chance(0.5 ** (since / 75) + more + 1, since) > now or now == PROBABILITY_MAX
     silent = (0.5 ** (since / 75) + more) * 0.5 ** (30 / 75)
-    assert purchase_probability(silent, since + 30, policy) <= now + 1e-12
+    assert chance(silent, since + 30) <= now + 1e-12
 
 
 def test_a_first_purchase_makes_a_second_likelier_than_it_is_for_anybody_and_far_from_certain() -> None:
     rule = shipped().purchases
     unknown = 1.0 - (rule.rate_days / (rule.rate_days + rule.horizon_days)) ** rule.shape
-    fresh = purchase_probability(1.0, 0.0, rule)
+    fresh = outlook(1.0, 0.0, 0.0, rule).probability
     assert unknown < fresh < 0.5
     assert shipped().customer.commitment.prior_mean == pytest.approx(unknown, abs=1e-4)

@@ -17,10 +17,6 @@ class ModelPolicy(Section, frozen=True):
     trend_days: Annotated[int, msgspec.Meta(ge=1, le=3650)]
     cases_kept: Annotated[int, msgspec.Meta(ge=1)]
 
-    @cached_property
-    def trend_us(self) -> int:
-        return self.trend_days * DAY_US
-
 
 class DimensionPolicy(Section, frozen=True):
     weight: Share

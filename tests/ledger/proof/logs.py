@@ -63,6 +63,11 @@ def checkpoint(size: int, leaf_hashes: Callable[[int], list[bytes]] = hashes) ->
     return Checkpoint(ORIGIN, size, Frontier().extended(leaf_hashes(size)).root()).signed(LOG_SIGNER)
 
 
+def encode_entries(leaves: Sequence[bytes]) -> bytes:
+    """The bundle of up to 256 leaves, as c2sp.org/tlog-tiles writes it down."""
+    return b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)
+
+
 def inclusion(position: int, size: int) -> Inclusion:
     proof = inclusion_proof(position - 1, size, nodes_of(hashes(size)))
     return Inclusion(position - 1, tuple(proof), checkpoint(size).encode())

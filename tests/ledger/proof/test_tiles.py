@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ledger.proof.errors import MalformedError
 from ledger.proof.merkle import consistency_proof, inclusion_proof, tree_root, verify_consistency, verify_inclusion
-from ledger.proof.tiles import ENTRIES, Tile, decode_entries, encode_entries, grow, nodes, parse_path, tiles_of
+from ledger.proof.tiles import ENTRIES, Tile, grow, nodes, parse_path, tiles_of
 from tests.ledger.proof.logs import naive_root
 
 SIZE = 70_000  # the specification's own example
@@ -134,21 +134,3 @@ def test_a_tile_says_which_leaves_it_covers() -> None:
     assert Tile(0, 2).leaves == range(512, 768)
     assert Tile(0, 2, 5).leaves == Tile(ENTRIES, 2, 5).leaves == range(512, 517)
     assert Tile(1, 1, 17).leaves == range(65_536, 65_536 + 17 * 256)
-
-
-@given(st.lists(st.binary(max_size=300), max_size=256))
-def test_bundles_of_entries_give_the_leaves_back(leaves: list[bytes]) -> None:
-    bundle = encode_entries(leaves)
-    assert bundle is not None
-    assert decode_entries(bundle) == leaves
-
-
-def test_a_leaf_that_the_format_has_no_room_for_leaves_no_bundle() -> None:
-    assert encode_entries([b"x", bytes(65_536)]) is None
-    assert encode_entries([bytes(65_535)]) == b"\xff\xff" + bytes(65_535)
-
-
-@pytest.mark.parametrize("bundle", [b"\x00", b"\x00\x02a", b"\x00\x01a\x00", b"\x00\x00\xff"])
-def test_a_bundle_cut_off_is_refused(bundle: bytes) -> None:
-    with pytest.raises(MalformedError, match="ends within leaf"):
-        decode_entries(bundle)

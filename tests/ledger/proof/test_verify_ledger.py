@@ -24,9 +24,9 @@ from ledger.proof.keys import LOG, P, Signer, VerifierKey
 from ledger.proof.leaf import encode_leaf, encode_line
 from ledger.proof.merkle import Frontier, leaf_hash
 from ledger.proof.note import Note
-from ledger.proof.tiles import ENTRIES, WIDTH, Tile, encode_entries, grow, tiles_of
+from ledger.proof.tiles import ENTRIES, WIDTH, Tile, grow, tiles_of
 from schemas.touchpoint import Stored
-from tests.ledger.proof.logs import LOG_SIGNER, ORIGIN, WITNESS_SIGNERS, checkpoint, consistency, inclusion, record, records
+from tests.ledger.proof.logs import LOG_SIGNER, ORIGIN, WITNESS_SIGNERS, checkpoint, consistency, encode_entries, inclusion, record, records
 
 SCRIPT = Path(__file__).parents[3] / "bin" / "verify-ledger"
 BARE = (sys.executable, "-I", "-S")  # no environment, no site-packages, no project
@@ -93,10 +93,8 @@ def write_tiles(folder: Path, history: list[Stored], *sizes: int) -> None:
         files |= dict(grow(start, map(leaf_hash, leaves[start:end]), files.__getitem__))
     for tile in tiles_of(len(leaves)):
         if tile.level == 0:
-            bundle = encode_entries([leaves[index] for index in tile.leaves])
-            assert bundle is not None
-            files[Tile(ENTRIES, tile.index, tile.width)] = bundle
-            files[Tile(ENTRIES, tile.index, 1)] = encode_entries(leaves[tile.leaves.start :][:1]) or b""  # outgrown
+            files[Tile(ENTRIES, tile.index, tile.width)] = encode_entries([leaves[index] for index in tile.leaves])
+            files[Tile(ENTRIES, tile.index, 1)] = encode_entries(leaves[tile.leaves.start :][:1])  # outgrown
     for tile, content in files.items():
         path = folder / tile.path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -373,7 +371,7 @@ def test_tiles_swapped_removed_or_added_are_found(verify: Verify, house: Path) -
 def test_the_altered_record_in_a_bundle_of_entries_is_named(verify: Verify, house: Path) -> None:
     leaves = [encode_leaf(stored) for stored in records(WIDTH)]
     leaves[41] = encode_leaf(record(43))
-    (house / "tile/entries/000").write_bytes(encode_entries(leaves) or b"")
+    (house / "tile/entries/000").write_bytes(encode_entries(leaves))
     assert "tile/entries/000: position 42 was altered" in verify("tiles", house, *VKEY)[2]
 
 

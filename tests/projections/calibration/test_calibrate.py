@@ -12,7 +12,7 @@ from projections.calibration.calibrate import Answered, Calibration, TooShortErr
 from projections.calibration.measures import Floats
 from projections.calibration.observed import History, observed
 from projections.scoring.bgnbd import Parameters
-from projections.scoring.commitment import purchase_probability
+from projections.scoring.commitment import outlook
 from projections.scoring.policy_file import read, replaced, shipped_text, written
 from schemas import catalogue as c
 from schemas.touchpoint import Recorded
@@ -63,7 +63,7 @@ def test_the_formula_for_many_customers_is_the_scores_own() -> None:
         found = purchases.chances(asked, rule)
         for number, (first, last) in enumerate(zip(asked.since_first, asked.since_last, strict=True)):
             count = float(np.exp2(-asked.age[asked.whose == number] / rule.half_life_days).sum())
-            assert found[number] == pytest.approx(purchase_probability(count, first, rule, days_since_last=last))
+            assert found[number] == pytest.approx(outlook(count, first, last, rule).probability)
 
 
 def test_it_finds_the_chances_that_a_world_of_buyers_was_made_of() -> None:

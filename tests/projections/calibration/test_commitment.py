@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.scoring import bgnbd
-from projections.scoring.commitment import outlook, purchase_probability
+from projections.scoring.bgnbd import History, Parameters
+from projections.scoring.commitment import PROBABILITY_MAX, outlook
 from projections.scoring.policy import PurchasesPolicy
 from schemas import catalogue as c
+from tests.projections.bgnbd import purchase_probability
 from tests.projections.events import DAY, NOW, POLICY, figured, folded, happened, level
 
 ORDER = c.Purchase("o1", c.Money("10.00", "EUR"))
@@ -20,9 +21,8 @@ def test_without_forgetting_it_is_bg_nbd(  # noqa: PLR0917  # hypothesis gives t
     repeats: int, last: float, more: float, shape: float, rate: float, leaving: float, horizon: float
 ) -> None:
     policy = PurchasesPolicy(half_life_days=1e9, shape=shape, rate_days=rate, first=1, horizon_days=horizon, weight=1, leaving=leaving)
-    history = bgnbd.History(repeats, last, last + more)
-    oracle = bgnbd.purchase_probability(history, horizon, bgnbd.Parameters(shape, rate, leaving, 2.0))
-    assert purchase_probability(repeats, last + more, policy, days_since_last=more) == pytest.approx(oracle, rel=1e-4, abs=1e-9)
+    oracle = purchase_probability(History(repeats, last, last + more), horizon, Parameters(shape, rate, leaving, 2.0))
+    assert outlook(repeats, last + more, more, policy).probability == pytest.approx(min(oracle, PROBABILITY_MAX), rel=1e-4, abs=1e-9)
 
 
 @given(st.floats(0, 300), st.floats(0, 3000), st.floats(0, 1), st.floats(20, 1e6), st.floats(0, 3))
@@ -47,7 +47,7 @@ def test_with_purchases_alone_the_level_is_the_chance_of_another_one() -> None:
     bought = [happened(ORDER, days + 0.5) for days in (400, 300, 50)]
     rule = POLICY.purchases
     count = sum(0.5 ** ((days + 0.5) / rule.half_life_days) for days in (400, 300, 50))  # NOW is noon, all happened as a day began
-    expected = purchase_probability(count, 400.5, rule, days_since_last=50.5)
+    expected = outlook(count, 400.5, 50.5, rule).probability
     assert level(bought, "commitment") == pytest.approx(expected)
 
 

@@ -11,6 +11,7 @@ from projections.scoring.bgnbd import Parameters
 from projections.scoring.figures import figures
 from projections.scoring.state import State, empty, fold
 from schemas.catalogue import Delivery
+from tests.projections.bgnbd import fit
 from tests.projections.calibration.populations import (
     CDNOW,
     CDNOW_SPLIT,
@@ -49,8 +50,7 @@ class Tried:
         count, last, first = (np.array([one(each) for each in days], dtype=float) for one in (len, max, min))
         spent = np.array([sum(before[name].amounts) for name in rows])
         histories = [bgnbd.History(len(each) - 1, (each[-1] - each[0]) / 7, (end - each[0]) / 7) for each in days]
-        fitted = bgnbd.fit(histories)
-        assert fitted is not None
+        fitted = fit(histories)
         self.model = np.array([bgnbd.expected_purchases(one, WEEKS, fitted.parameters) for one in histories])
         self.plain = {
             "recency": last,
