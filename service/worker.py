@@ -22,7 +22,7 @@ from projections.stores.interface import Lock
 from projections.stores.slices import Share
 from projections.views import PolicySupersededError, Views
 from schemas.errors import LeaseLostError, StoreBusyError, StoreUnavailableError
-from service.audit.schedule import Sealer
+from service.audit.schedule import Schedule
 from service.clock import now_us
 from service.days import DayCloser
 from service.delivering import delivering
@@ -73,7 +73,7 @@ class _Worker:
 
     def __init__(self, settings: Settings, ledger: Ledger, views: Views, part: Lock, stopped: Callable[[], bool]) -> None:
         self._ledger, self._views, self._part, self._stopped = ledger, views, part, stopped
-        self._days, self._policies, self._sealer = DayCloser(ledger), Policies(ledger), Sealer(settings, ledger)
+        self._days, self._policies, self._audit = DayCloser(ledger), Policies(ledger), Schedule(settings, ledger)
         self._noter = Noter(ledger, views)
         self._told: Share | str = "nothing yet"
         self._beside = ThreadPoolExecutor(1, "rebuild")
@@ -117,7 +117,7 @@ class _Worker:
                 self._days.close(now_us())
                 folded = runner.run_once()
                 noted = first and not folded and self._noter.look(policy, now_us())
-                more = first and self._sealer.step(now_us(), idle=not folded)
+                more = first and self._audit.step(now_us(), idle=not folded)
                 if not (more or folded or noted):
                     self._ledger.wait(runner.position, WAIT_S)
                 self.position = runner.position

@@ -11,12 +11,12 @@ from service.settings import Settings
 log = structlog.get_logger()
 
 
-class Sealer:
+class Schedule:
     """Signs the log once a day, at the start too, and keeps the tiles near its end meanwhile."""
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._checkpoints = Checkpoints.of(settings, ledger)
-        self._sealed = 0  # days since 1970 up to the newest checkpoint
+        self._signed = 0  # days since 1970 up to the newest checkpoint
 
     def step(self, now_us: int, *, idle: bool) -> bool:
         """Do a little of what is to be done; nothing while there is other work and no checkpoint is due.
@@ -26,7 +26,7 @@ class Sealer:
         Raises:
             StoreUnavailableError: try again later.
         """
-        due = now_us // DAY_US > self._sealed and self._checkpoints.ledger.head().position > 0
+        due = now_us // DAY_US > self._signed and self._checkpoints.ledger.head().position > 0
         if not (due or idle):
             return False
         try:
@@ -40,5 +40,5 @@ class Sealer:
         except LedgerError as error:
             if due:
                 log.error("checkpoint.refused", code=error.code, error=str(error))  # noqa: TRY400  # no bug, so no trace
-        self._sealed = now_us // DAY_US if due else self._sealed
+        self._signed = now_us // DAY_US if due else self._signed
         return False

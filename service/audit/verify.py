@@ -15,9 +15,9 @@ from ledger.proof.merkle import Frontier
 from ledger.proof.text import encode_base64
 from ledger.scan import Stretch, Wrong, trees
 from schemas.errors import LedgerError, StoreUnavailableError
-from service.audit.apart import Part, Told, read_log, uncollected
+from service.audit.besides import letters_and_offsets, private_keys
 from service.audit.checkpoints import Checkpoints
-from service.audit.remains import letters_and_offsets, private_keys
+from service.audit.scanning import Part, Told, read_log, uncollected
 from service.audit.seen import Seen, seen_checkpoints
 from service.audit.tiles import TileCheck
 from service.settings import Settings

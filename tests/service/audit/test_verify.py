@@ -21,7 +21,7 @@ from schemas.cloudevents import touchpoint
 from schemas.identity import identity
 from schemas.touchpoint import Touchpoint
 from service import masters, settings, worker
-from service.audit import apart
+from service.audit import scanning
 from service.audit.checkpoints import Checkpoints
 from service.audit.verify import Report, verify
 from service.clock import now_us
@@ -393,7 +393,7 @@ def test_a_forged_checkpoint_is_found(store: SQLite | PostgreSQL, tmp_path: Path
 
 def test_two_processes_find_what_one_does(store: SQLite | PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = report(store.found)
-    monkeypatch.setattr(apart, "ALONE_EVENTS", 0)
+    monkeypatch.setattr(scanning, "ALONE_EVENTS", 0)
     assert report(store.found) == alone
     store.execute(f"UPDATE stored_events SET originator_version = 99 WHERE {store.position} = 200")
     assert 200 in {wrong.position for wrong in report(store.found).problems}
