@@ -184,10 +184,10 @@ def _contract(diary: Diary, signed_us: int, contract_id: str, negotiation_id: st
         diary.note(renewed_us, ContractRenewed(contract_id, day(ends_us), value))
 
 
-def failed_talks(diary: Diary, at_us: int, about: str) -> None:
-    """A negotiation that comes to nothing."""
+def failed_talks(diary: Diary, at_us: int) -> None:
+    """A negotiation of yearly rates that comes to nothing."""
     negotiation_id = diary.number("N")
-    diary.note(at_us, NegotiationOpened(negotiation_id, (Issue("price", Ours(100, 95), unit="EUR", benchmark=97.0),), about=about))
+    diary.note(at_us, NegotiationOpened(negotiation_id, (Issue("price", Ours(100, 95), unit="EUR", benchmark=97.0),), about="yearly rates"))
     diary.note(working(at_us + 4 * DAY_US), NegotiationOffer(negotiation_id, "them", {"price": 88.0}))
     diary.note(working(at_us + 12 * DAY_US), NegotiationClosed(negotiation_id, "failed"))
 

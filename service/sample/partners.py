@@ -121,7 +121,7 @@ def rates(diary: Diary) -> None:
             rate, benchmark = diary.money(_rate(diary, item, at_us)), diary.money(BENCHMARK_EUR + 3 * item)
             diary.note(noted_us, Rate(f"{diary.party.segment}-{item}", "piece", rate, habits.day(at_us), benchmark, 1000))
         if diary.party.story.name == "expensive" and diary.chance(0.3):
-            habits.failed_talks(diary, working(noted_us + 7 * DAY_US), "yearly rates")
+            habits.failed_talks(diary, working(noted_us + 7 * DAY_US))
 
 
 def quote(diary: Diary, at_us: int) -> None:
