@@ -70,6 +70,7 @@ class Keeper:
         self.writer = writer or views.writer(share)
         self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS) for one in projections]
         self._names = [folding.table.name for folding in self._foldings]
+        self._takers: dict[type, list[int]] = {}  # by type of data, the places of the foldings that take it
         self._known: dict[str, Progress] = {}  # by table, as this keeper left it
         self._in_doubt = True  # whether memory and file may disagree
         self.position = 0
@@ -257,7 +258,8 @@ class Keeper:
         for start in range(0, len(mine), PIECE_EVENTS):
             events = self._decoded(mine[start : start + PIECE_EVENTS])
             for folding, wanted in zip(self._foldings, self._wanted(events), strict=True):
-                folding.fold(self.writer, wanted)
+                if wanted:
+                    folding.fold(self.writer, wanted)
 
     def _wanted(self, events: Sequence[Recorded]) -> list[list[Recorded]]:
         """What each folding takes of ``events``: one look at the type of each, however many projections there are."""
@@ -265,11 +267,19 @@ class Keeper:
         takers: dict[type, list[Callable[[Recorded], None]]] = {}
         for event in events:
             type_ = type(event.data)
-            if type_ not in takers:
-                takers[type_] = [some.append for some, folding in zip(wanted, self._foldings, strict=True) if folding.takes(type_)]
-            for take in takers[type_]:
+            takes = takers.get(type_)
+            if takes is None:
+                takes = takers[type_] = [wanted[at].append for at in self._taking(type_)]
+            for take in takes:
                 take(event)
         return wanted
+
+    def _taking(self, type_: type) -> list[int]:
+        """The places of the foldings that take events with such data."""
+        found = self._takers.get(type_)
+        if found is None:
+            found = self._takers[type_] = [at for at, folding in enumerate(self._foldings) if folding.takes(type_)]
+        return found
 
     def _decoded(self, chunk: Sequence[Stored]) -> list[Recorded]:
         """The events of ``chunk`` that can be read; the relationships of the others are set aside and park there."""

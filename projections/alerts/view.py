@@ -6,6 +6,7 @@ is published for, so they are the same after a replay, whatever the batches.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -158,45 +159,46 @@ def _fold(policy: Policy, by_kind: Mapping[str, Mapping[type, tuple[Handler, ...
 def _publish(policy: Policy, book: Book, moment_us: int) -> Row:
     moment_us = max(moment_us, book.seen_us)  # a publisher's clock may run five minutes ahead of ours
     then = at(book, policy.alerts, moment_us)
+    if not (then.past or then.alerts):
+        return Row(book.relationship, 0, None, 0, ())
     told = [_told(book.relationship, alert, moment_us, policy) for alert in (*then.past, *then.alerts.values())]
-    told.sort(key=lambda one: (one.opened_at, one.id), reverse=True)
-    standing = [one for one in told if one.state in STANDING]
-    return Row(
-        relationship=book.relationship,
-        open=len(standing),
-        worst=max((one.severity for one in standing), key=SEVERITIES.index, default=None),
-        undelivered=sum(
-            not (alert.historical or alert.delivered or alert.resolved_by) and moment_us - alert.last_us <= policy.alerts.deliver_us
-            for alert in then.alerts.values()
-        ),
-        alerts=tuple(told),
-    )
+    told.sort(key=_newest, reverse=True)
+    standing = [one.severity for one in told if one.state in STANDING]
+    undelivered = [
+        alert
+        for alert in then.alerts.values()
+        if not (alert.historical or alert.delivered or alert.resolved_by) and moment_us - alert.last_us <= policy.alerts.deliver_us
+    ]
+    return Row(book.relationship, len(standing), max(standing, key=SEVERITIES.index, default=None), len(undelivered), tuple(told))
+
+
+_newest = attrgetter("opened_at", "id")
 
 
 def _told(relationship: str, alert: Alert, moment_us: int, policy: Policy) -> Told:
-    return Told(
-        id=alert.id,
-        relationship=relationship,
-        kind=alert.kind,
-        severity=alert.severity,
-        state=_state(alert, moment_us),
-        cause=alert.cause,
-        text=text_of(alert),
-        next_step=policy.plays.of(alert.kind),
-        evidence=tuple(alert.evidence),
-        opened_at=iso(alert.opened_us),
-        since_at=None if alert.since_us is None else iso(alert.since_us),
-        last_at=iso(alert.last_us),
-        historical=alert.historical,
-        closed_at=None if alert.closed_us is None else iso(alert.closed_us),
-        closed=alert.closed,
-        acknowledged_by=alert.acknowledged_by,
-        assignee=alert.assignee,
-        snoozed_until=None if alert.snoozed_until_us is None else iso(alert.snoozed_until_us),
-        resolved_by=alert.resolved_by,
-        resolved_at=None if alert.resolved_us is None else iso(alert.resolved_us),
-        note=alert.note,
-        delivered=tuple(alert.delivered),
+    return Told(  # in the order of its fields: named, they take three times as long
+        alert.id,
+        relationship,
+        alert.kind,
+        alert.severity,
+        _state(alert, moment_us),
+        alert.cause,
+        text_of(alert),
+        policy.plays.of(alert.kind),
+        tuple(alert.evidence),
+        iso(alert.opened_us),
+        None if alert.since_us is None else iso(alert.since_us),
+        iso(alert.last_us),
+        alert.historical,
+        None if alert.closed_us is None else iso(alert.closed_us),
+        alert.closed,
+        alert.acknowledged_by,
+        alert.assignee,
+        None if alert.snoozed_until_us is None else iso(alert.snoozed_until_us),
+        alert.resolved_by,
+        None if alert.resolved_us is None else iso(alert.resolved_us),
+        alert.note,
+        tuple(alert.delivered),
     )
 
 
