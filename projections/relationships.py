@@ -74,11 +74,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 def assess(state: State, model: Model, moment_us: int) -> Assessed:
     """Everything the scoring says of a relationship at ``moment_us``, which is not before its newest event."""
     money = worth(state, model, moment_us)
-    complaints = [case for case in state.cases.values() if isinstance(case, ComplaintCase) and case.is_open(moment_us)]
+    open_complaints, open_conflict = _complaints(state, model, moment_us)
     now = figures(state, model, moment_us)
     if now.evidence <= 0.0:
         standing, reasons = classify(now, Facts(), model)
-        return Assessed(None, None, standing, reasons, money, len(complaints))
+        return Assessed(None, None, standing, reasons, money, open_complaints)
     trend, then = None, None
     then_us = (moment_us // DAY_US - model.policy.model.trend_days) * DAY_US
     if state.first_us < then_us:
@@ -86,16 +86,9 @@ def assess(state: State, model: Model, moment_us: int) -> Assessed:
         if found.evidence > 0.0:
             trend, then = now.quality - found.quality, found
     silence, silent_days = _silence(state, model, moment_us)
-    facts = Facts(
-        trend=trend,
-        open_conflict=_conflict(complaints, model, moment_us),
-        actions=state.actions,
-        silence=silence,
-        silent_days=silent_days,
-        net_loss=None if money is None else money.net_loss,
-    )
+    facts = Facts(trend, open_conflict, state.actions, silence, silent_days, None if money is None else money.net_loss)
     standing, reasons = classify(now, facts, model, then)
-    return Assessed(now, trend, standing, reasons, money, len(complaints))
+    return Assessed(now, trend, standing, reasons, money, open_complaints)
 
 
 def relationships(policy: Policy) -> Projection:
@@ -135,9 +128,8 @@ def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
     model = by_kind[state.kind]
     found = assess(state, model, max(moment_us, state.last_us))  # a publisher's clock may run five minutes ahead of ours
     now, profile, money = found.figures, state.profile or NOBODY, found.worth
-    levels: dict[str, float | None] = dict.fromkeys(LEVEL_COLUMNS)
-    if now is not None:
-        levels |= {f"level_{name}": round(one.level, 4) for name, one in zip(model.names, now.levels, strict=True) if one.evidence > 0.0}
+    known = () if now is None else zip(model.names, now.levels, strict=True)
+    level = {name: round(one.level, 4) for name, one in known if one.evidence > 0.0}.get
     return Row(
         relationship=state.relationship,
         kind=state.kind,
@@ -153,7 +145,15 @@ def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
         trend=None if found.trend is None else round(found.trend, 2),
         standing=found.standing,
         reasons=found.reasons,
-        **levels,
+        level_satisfaction=level("satisfaction"),
+        level_trust=level("trust"),
+        level_commitment=level("commitment"),
+        level_balance=level("balance"),
+        level_delivery=level("delivery"),
+        level_quality=level("quality"),
+        level_cost=level("cost"),
+        level_responsiveness=level("responsiveness"),
+        level_exposure=level("exposure"),
         evidence=0.0 if now is None else round(now.evidence, 2),
         value=None if money is None else float(money.amount),
         value_currency=None if money is None else money.currency,
@@ -172,15 +172,21 @@ TYPES = frozenset((*(entry.struct for entry in CATALOGUE.values() if not entry.t
 """Every touchpoint there is, and those that this version does not know."""
 RANKED = ("quality", "trend", "value", "last_at")
 """Columns whose order stands in an index, for each kind and standing."""
+LEVEL_COLUMNS = tuple(name for name in Row.__struct_fields__ if name.startswith("level_"))
 NOBODY = Opened("")
 """Of whom nothing was told."""
-LEVEL_COLUMNS = tuple(name for name in Row.__struct_fields__ if name.startswith("level_"))
 
 
-def _conflict(complaints: Sequence[ComplaintCase], model: Model, moment_us: int) -> float:
-    """Events of evidence in complaints that have stood open for the policy's days: one that is settled at once changes no standing."""
+def _complaints(state: State, model: Model, moment_us: int) -> tuple[int, float]:
+    """How many are open, and events of evidence in those that have been for the policy's days: what is settled at once is no conflict."""
     since_us = moment_us - model.standing.conflict_days * DAY_US
-    return sum(case.weight(moment_us, model.policy) for case in complaints if case.opened is not None and case.opened.at_us <= since_us)
+    count, conflict = 0, 0.0
+    for case in state.cases.values():
+        if type(case) is ComplaintCase and case.is_open(moment_us):
+            count += 1
+            if case.opened is not None and case.opened.at_us <= since_us:
+                conflict += case.weight(moment_us, model.policy)
+    return count, conflict
 
 
 def _silence(state: State, model: Model, moment_us: int) -> tuple[float | None, float]:

@@ -61,17 +61,18 @@ def outlook(purchases: float, days_since_first: float, days_since_last: float, p
     """
     fade, horizon = _fade(days_since_first, policy), policy.horizon_days
     exposure, counted = _exposure_days(fade, policy), _counted(purchases, fade, policy)
-    longer = log1p(horizon / (policy.rate_days + exposure))  # by this the horizon lengthens the time watched
+    prior_shape, prior_days = policy.shape, policy.rate_days
+    longer = log1p(horizon / (prior_days + exposure))  # by this the horizon lengthens the time watched
     stayed = 1.0 / (1.0 + _odds_left(purchases, days_since_first, days_since_last, policy))
     more = 2.0 / (1.0 + fade)
-    sure_shape, sure_rate = policy.shape + more * counted, policy.rate_days + more * exposure
-    none = _none(sure_shape, sure_rate, horizon)
-    variance = _none(sure_shape, sure_rate, 2.0 * horizon) - none * none
+    sure_shape, sure_days = prior_shape + more * counted, prior_days + more * exposure
+    none = exp(-sure_shape * log1p(horizon / sure_days))
+    variance = exp(-sure_shape * log1p(2.0 * horizon / sure_days)) - none * none
     worth = none * (1.0 - none) / variance - 1.0 if variance > 0.0 else WORTH_MAX
-    probability, centre = stayed * (1.0 - exp(-(policy.shape + counted) * longer)), 1.0 - none
+    probability, centre = stayed * (1.0 - exp(-(prior_shape + counted) * longer)), 1.0 - none
     return Outlook(
         probability if probability < PROBABILITY_MAX else PROBABILITY_MAX,
-        stayed * (1.0 - exp(-policy.shape * longer)),
+        stayed * (1.0 - exp(-prior_shape * longer)),
         centre if centre < PROBABILITY_MAX else PROBABILITY_MAX,
         worth if worth < WORTH_MAX else WORTH_MAX,
     )

@@ -10,6 +10,7 @@ the peers' mean m (Josang & Ismail 2002).
 """
 
 from datetime import timedelta
+from functools import lru_cache
 from math import exp2
 
 import msgspec
@@ -42,6 +43,12 @@ def kept(at_us: int, half_life_us: float) -> float:
 def faded(moment_us: int, half_life_us: float) -> float:
     """The factor from a forward-decayed sum to its value at ``moment_us``."""
     return exp2((LANDMARK_US - moment_us) / half_life_us)
+
+
+@lru_cache(maxsize=1_024)
+def fades(moment_us: int, half_lives_us: tuple[float, ...]) -> tuple[float, ...]:
+    """``faded`` of several half-lives; remembered, since many rows are published as of one moment, or of one day."""
+    return tuple([faded(moment_us, half_life) for half_life in half_lives_us])
 
 
 def beta_interval(mean: float, events: float, mass: float) -> tuple[float, float]:

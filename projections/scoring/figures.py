@@ -16,7 +16,7 @@ import msgspec
 
 from projections.scoring.cases import Case
 from projections.scoring.commitment import Outlook, outlook
-from projections.scoring.evidence import DAY_US, beta_interval, faded
+from projections.scoring.evidence import DAY_US, beta_interval, faded, fades
 from projections.scoring.models import Model
 from projections.scoring.policy import DimensionPolicy
 from projections.scoring.state import SLOTS, State
@@ -72,20 +72,19 @@ class Level(msgspec.Struct, frozen=True, gc=False):
 class Figures(msgspec.Struct, gc=False):
     """All figures of a relationship at a moment. ``quality`` and its bounds 0-100; ``evidence`` in events, of the dimensions that weigh.
 
-    centre, worth: of the Beta distribution of quality, as of a ``Level``. bounds: the central interval of probability ``mass``, dearest of
-    all figures: worked out when ``low`` or ``high`` is first asked for.
+    totals: the evidence the levels rest on, in the order of ``dimensions``. bounds: the central interval of probability ``mass``, dearest
+    of all figures; points: what is lost, and how much of it by our own conduct. Both are worked out when they are first asked for.
     """
 
     moment_us: int
     levels: tuple[Level, ...]
     quality: float
-    centre: float
-    worth: float
-    mass: float
     evidence: float
-    lost: float  # points below what the relationship would have without anything that speaks against it
-    lost_ours: float  # of these, by our own conduct
+    totals: Sequence[Total]
+    dimensions: Sequence[DimensionPolicy]
+    mass: float
     bounds: tuple[float, float] | None = None
+    points: tuple[float, float] | None = None
 
     @property
     def low(self) -> float:
@@ -95,10 +94,36 @@ class Figures(msgspec.Struct, gc=False):
     def high(self) -> float:
         return (self.bounds or self._bounded())[1]
 
+    @property
+    def lost(self) -> float:
+        """Points below what the relationship would have without anything that speaks against it."""
+        return (self.points or self._lost())[0]
+
+    @property
+    def lost_ours(self) -> float:
+        """Of these, by our own conduct."""
+        return (self.points or self._lost())[1]
+
     def _bounded(self) -> tuple[float, float]:
-        low, high = beta_interval(self.centre, self.worth, self.mass)
+        middle = variance = 0.0
+        for dimension, one in zip(self.dimensions, self.levels, strict=True):
+            weight, centre = dimension.weight, one.centre
+            middle += weight * centre
+            variance += weight * weight * centre * (1.0 - centre) / (one.worth + 1.0)
+        low, high = beta_interval(middle, middle * (1.0 - middle) / variance - 1.0, self.mass)
         self.bounds = min(self.quality, 100.0 * low), max(self.quality, 100.0 * high)
         return self.bounds
+
+    def _lost(self) -> tuple[float, float]:
+        lost = ours = 0.0
+        for dimension, total, one in zip(self.dimensions, self.totals, self.levels, strict=True):
+            if total.minus > 0.0 and dimension.weight:
+                share = 100.0 * dimension.weight * one.level / one.events  # points of quality one event against costs
+                lost += share * total.minus
+                if total.minus_ours > 0.0:
+                    ours += share * total.minus_ours
+        self.points = lost, ours
+        return self.points
 
 
 def totals(state: State, model: Model, moment_us: int) -> Totals:
@@ -113,14 +138,14 @@ def totals(state: State, model: Model, moment_us: int) -> Totals:
 def summed(sums: Sequence[float], cases: Iterable[Case], model: Model, moment_us: int) -> list[Total]:
     """The evidence of each dimension in forward-decayed ``sums``, as a ``State`` has them, and in cases, faded to the moment."""
     result, slot = [], 0
-    for half_life in model.half_lives:
-        fade = faded(moment_us, half_life)
+    for fade in fades(moment_us, model.half_lives):
         result.append(Total(sums[slot] * fade, sums[slot + 1] * fade, sums[slot + 2] * fade, sums[slot + 3] * fade * fade))
         slot += SLOTS
+    numbers, half_lives, kind, policy = model.numbers, model.half_lives, model.kind, model.policy
     for case in cases:
-        for item in case.items(moment_us, model.kind, model.policy):
-            number = model.numbers[item.dimension]
-            total, factor = result[number], exp2((item.at_us - moment_us) / model.half_lives[number])
+        for item in case.items(moment_us, kind, policy):
+            number = numbers[item.dimension]
+            total, factor = result[number], exp2((item.at_us - moment_us) / half_lives[number])
             plus, minus = item.plus * factor, item.minus * factor
             total.plus += plus
             total.minus += minus
@@ -205,19 +230,9 @@ def figures(state: State, model: Model, moment_us: int) -> Figures:
     """All figures at ``moment_us``; see ``totals`` for which moments can be told."""
     evidence = totals(state, model, moment_us)
     found = levels(evidence, model)
-    mean = quality(found, model)
-    middle = variance = lost = lost_ours = known = 0.0
-    for dimension, total, one in zip(model.dimensions, evidence.dimensions, found, strict=True):
-        weight, centre = dimension.weight, one.centre
-        if not weight:
-            continue
-        known += one.evidence
-        middle += weight * centre
-        variance += weight * weight * centre * (1.0 - centre) / (one.worth + 1.0)
-        if total.minus > 0.0:
-            share = 100.0 * weight * one.level / one.events  # points of quality one event against costs
-            lost += share * total.minus
-            if total.minus_ours > 0.0:
-                lost_ours += share * total.minus_ours
-    worth = middle * (1.0 - middle) / variance - 1.0
-    return Figures(moment_us, found, mean, middle, worth, model.policy.model.interval_mass, known, lost, lost_ours)
+    known = 0.0
+    for dimension, one in zip(model.dimensions, found, strict=True):
+        if dimension.weight:
+            known += one.evidence
+    mass = model.policy.model.interval_mass
+    return Figures(moment_us, found, quality(found, model), known, evidence.dimensions, model.dimensions, mass)

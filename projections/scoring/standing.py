@@ -75,27 +75,14 @@ def classify(now: Figures, facts: Facts, model: Model, then: Figures | None = No
         return "repair", (harm, untried, *_ours(now))
     reasons = []
     if now.quality < repair_below:
-        reasons.append(
-            _reason("low_quality", now.quality, repair_below, "quality is {figure:.1f} of 100; below {threshold:.1f} it needs repair")
-        )
+        text = f"quality is {now.quality:.1f} of 100; below {repair_below:.1f} it needs repair"
+        reasons.append(_reason("low_quality", now.quality, repair_below, text))
     if facts.open_conflict >= policy.conflict:
-        reasons.append(
-            _reason(
-                "open_conflict",
-                facts.open_conflict,
-                policy.conflict,
-                "complaints left open weigh like {figure:.0f} bad events; {threshold:.0f} is too many",
-            )
-        )
+        text = f"complaints left open weigh like {facts.open_conflict:.0f} bad events; {policy.conflict:.0f} is too many"
+        reasons.append(_reason("open_conflict", facts.open_conflict, policy.conflict, text))
     if facts.trend is not None and facts.trend <= -policy.turn and then is not None and now.high < then.quality:
-        reasons.append(
-            _reason(
-                "falling",
-                facts.trend,
-                -policy.turn,
-                f"quality fell by {-facts.trend:.0f} points in {model.policy.model.trend_days} days; {policy.turn:.0f} are enough to act",
-            )
-        )
+        text = f"quality fell by {-facts.trend:.0f} points in {model.policy.model.trend_days} days; {policy.turn:.0f} are enough to act"
+        reasons.append(_reason("falling", facts.trend, -policy.turn, text))
     if facts.silence is not None and facts.silence <= policy.silence:
         often, rare = 100 * facts.silence, 100 * policy.silence
         text = f"no purchase for {facts.silent_days:.0f} days: {often:.1f} % of gaps last so; {rare:.1f} % is rare"
@@ -105,9 +92,9 @@ def classify(now: Figures, facts: Facts, model: Model, then: Figures | None = No
         return "repair", (*reasons, *_ours(now))
     if steady >= policy.grow:
         days = model.policy.model.trend_days
-        text = f"quality is {now.quality:.1f}, and {{figure:.1f}} over {days} days; {{threshold:.1f}} is good enough"
+        text = f"quality is {now.quality:.1f}, and {steady:.1f} over {days} days; {policy.grow:.1f} is good enough"
         return "grow", (_reason("high_quality", steady, policy.grow, text),)
-    sound = f"quality is {{figure:.1f}}; repair begins below {{threshold:.1f}}, growth at {policy.grow:.1f}"
+    sound = f"quality is {now.quality:.1f}; repair begins below {repair_below:.1f}, growth at {policy.grow:.1f}"
     return "keep", (_reason("sound", now.quality, repair_below, sound),)
 
 
@@ -122,16 +109,12 @@ def _unproven(now: Figures, then: Figures | None, policy: StandingPolicy) -> Rea
 def _too_little(found: Figures, policy: StandingPolicy, lean: float) -> Reason | None:
     evidence_min, width_max = policy.evidence_min * lean, policy.width_max / lean
     if found.evidence < evidence_min:
-        text = "we know as much as {figure:.1f} fresh events tell; it takes {threshold:.1f}"
+        text = f"we know as much as {found.evidence:.1f} fresh events tell; it takes {evidence_min:.1f}"
         return _reason("little_evidence", found.evidence, evidence_min, text)
     width = found.high - found.low
     if width > width_max:
-        return _reason(
-            "wide_interval",
-            width,
-            width_max,
-            "quality may lie within {figure:.0f} points; within {threshold:.0f} it can be judged",
-        )
+        text = f"quality may lie within {width:.0f} points; within {width_max:.0f} it can be judged"
+        return _reason("wide_interval", width, width_max, text)
     return None
 
 
@@ -139,21 +122,17 @@ def _harm(now: Figures, then: Figures | None, facts: Facts, model: Model) -> Rea
     """What makes a relationship harmful: money, the whole interval, or one of its main dimensions beyond hope."""
     policy = model.standing
     if facts.net_loss is not None and facts.net_loss > policy.net_loss:
-        text = "serving them costs more than they bring: {figure:.0%} sure, over {threshold:.0%}"
+        text = f"serving them costs more than they bring: {facts.net_loss:.0%} sure, over {policy.net_loss:.0%}"
         return _reason("net_loss", facts.net_loss, policy.net_loss, text)
     if now.high < policy.exit + policy.margin:  # else nothing of then can make it poor, and its interval need not be worked out
         exit_below = _lean(policy.exit, None if then is None else then.high, policy)
         if now.high < exit_below:
-            text = "quality is poor even at best: {figure:.1f} of 100, below {threshold:.1f}"
+            text = f"quality is poor even at best: {now.high:.1f} of 100, below {exit_below:.1f}"
             return _reason("poor", now.high, exit_below, text)
     for name, dimension, one in zip(model.names, model.dimensions, now.levels, strict=True):
         if dimension.weight >= MAIN_WEIGHT and one.centre < policy.hopeless and (high := _at_most(one)) < policy.hopeless:
-            return _reason(
-                f"hopeless_{name}",
-                high,
-                policy.hopeless,
-                f"{name} is {{figure:.2f}} of 1 at best; below {{threshold:.2f}} there is little hope",
-            )
+            text = f"{name} is {high:.2f} of 1 at best; below {policy.hopeless:.2f} there is little hope"
+            return _reason(f"hopeless_{name}", high, policy.hopeless, text)
     return None
 
 
@@ -166,12 +145,12 @@ def _weak(now: Figures, then: Figures | None, model: Model) -> list[Reason]:
         if may and then is not None:
             limit += gap if _at_most(then.levels[number]) < limit else -gap
         if may and (high := _at_most(one)) < limit:
-            reasons.append(_reason(f"weak_{name}", high, limit, f"{name} is {{figure:.2f}} of 1 at best; peers reach {{threshold:.2f}}"))
+            reasons.append(_reason(f"weak_{name}", high, limit, f"{name} is {high:.2f} of 1 at best; peers reach {limit:.2f}"))
         elif name == "balance" and one.level < model.standing.unequal:  # terms are known, not sampled: no interval is needed
-            text = "deals left one side little: balance is {figure:.2f}; {threshold:.2f} is fair"
+            text = f"deals left one side little: balance is {one.level:.2f}; {model.standing.unequal:.2f} is fair"
             reasons.append(_reason("unequal", one.level, model.standing.unequal, text))
         elif name == "exposure" and one.level >= model.standing.exposed:
-            text = "we depend on them: exposure is {figure:.2f} of 1, and {threshold:.2f} is a risk"
+            text = f"we depend on them: exposure is {one.level:.2f} of 1, and {model.standing.exposed:.2f} is a risk"
             reasons.append(_reason("exposed", one.level, model.standing.exposed, text))
     return reasons
 
@@ -187,7 +166,7 @@ def _ours(now: Figures) -> tuple[Reason, ...]:
         return ()
     share = 100.0 * now.lost_ours / now.lost
     rule = "our_conduct" if share >= 50.0 else "their_conduct"  # noqa: PLR2004  # half
-    return (_reason(rule, share, 50.0, "{figure:.0f} % of the lost points come from our own conduct"),)
+    return (_reason(rule, share, 50.0, f"{share:.0f} % of the lost points come from our own conduct"),)
 
 
 def _tried(times: int) -> str:
@@ -202,4 +181,4 @@ def _lean(threshold: float, then: float | None, policy: StandingPolicy) -> float
 
 
 def _reason(rule: str, figure: float, threshold: float, text: str, digits: int = 2) -> Reason:
-    return Reason(rule, round(figure, digits), round(threshold, digits), text.format(figure=figure, threshold=threshold))
+    return Reason(rule, round(figure, digits), round(threshold, digits), text)

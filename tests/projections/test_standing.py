@@ -16,7 +16,7 @@ def figures(quality: float = 65.0, half_width: float = 10.0, evidence: float = 2
     levels = tuple(Level(dimension.prior_mean, 10.0, 12.0, dimension.prior_mean, 12.0) for dimension in CUSTOMER.dimensions)
     lost, lost_ours = more.get("lost", 10.0), more.get("lost_ours", 0.0)
     bounds = quality - half_width, quality + half_width
-    return Figures(0, levels, quality, quality / 100.0, evidence, 0.9, evidence, lost, lost_ours, bounds)
+    return Figures(0, levels, quality, evidence, (), (), 0.9, bounds, (lost, lost_ours))
 
 
 @pytest.mark.parametrize(
