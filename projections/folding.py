@@ -210,9 +210,9 @@ class Folding:
         return [self._row(state, newest[key][1], newest[key][0], tick_us) for key, state in states.items() if state is not None]
 
     def publish_one(self, writer: Writer, key: str, tick_us: int) -> Exception | None:
-        """Publish the row of ``key`` if it is there and not as of ``tick_us`` yet; returns what hindered it."""
+        """Publish the row of ``key`` if it is there and due by ``tick_us``; returns what hindered it."""
         found = writer.load_one(self.table, key)
-        if found is None or found.evaluated_us >= max(1, self.tick(tick_us)):
+        if found is None or found.due_us is None or found.due_us > tick_us:
             return None
         row = self._published(found, tick_us)
         if isinstance(row, Exception):
@@ -224,11 +224,10 @@ class Folding:
         return None
 
     def pending(self, writer: Writer, tick_us: int, limit: int) -> Pending:
-        """Up to ``limit`` rows that are not published as of ``tick_us`` yet, behind those that were told before."""
-        as_of_us = max(1, self.tick(tick_us))
-        if as_of_us != self._sweeping_us:
-            self._sweeping_us, self._cursor = as_of_us, None
-        found, self._cursor = writer.unpublished(self.table, self._cursor, as_of_us, limit)
+        """Up to ``limit`` rows that are due by ``tick_us``, behind those that were told before."""
+        if tick_us != self._sweeping_us:
+            self._sweeping_us, self._cursor = tick_us, None
+        found, self._cursor = writer.due(self.table, self._cursor, tick_us, limit)
         return Pending(found, [self._published(one, tick_us) for one in found])
 
     def publish(self, writer: Writer, pending: Pending) -> list[tuple[str, Exception]]:
@@ -249,7 +248,7 @@ class Folding:
 
     def tick(self, tick_us: int) -> int:
         """The close of a day that counts for this projection; 0: none does."""
-        return tick_us if self.table.projection.ticks else 0
+        return 0 if self._projection.due is None else tick_us
 
     def _runs(self, events: Sequence[Recorded]) -> list[tuple[str, list[Recorded]]]:
         """Events of the same row that follow each other, with its key."""
@@ -294,9 +293,9 @@ class Folding:
             return error
 
     def _row(self, state: Any, recorded_us: int, position: int, tick_us: int) -> Cells:  # noqa: ANN401
-        moment_us = max(recorded_us, self.tick(tick_us))
-        table = self.table
-        return (*table.encode(self._projection.publish(state, moment_us)), moment_us, recorded_us, position, table.encode_state(state))
+        table, projection = self.table, self._projection
+        moment_us, due_us = projection.moment(state, recorded_us, tick_us)
+        return (*table.encode(projection.publish(state, moment_us)), moment_us, due_us, recorded_us, position, table.encode_state(state))
 
 
 def _readable(history: Sequence[Stored]) -> Iterator[Recorded]:

@@ -1,9 +1,10 @@
 """Keep the tables of some projections in step with the log: rows and position in one commit.
 
 Whatever the sizes of batches and wherever it is killed, the same log gives the same rows: folds are pure, each event is folded once into
-the state its predecessors left, and the moment a row is published for comes from events: the later of the last one folded into the row
-and, where a projection ticks, the newest close of a day. A relationship with an event that cannot be folded is parked at that event; one
-that was corrected, or whose personal data was erased, is folded again, it alone, from its history with the corrections followed.
+the state its predecessors left, and the moment a row is published for comes from events (``Projection.moment``): when the last one folded
+into it was recorded or, where a row changes by itself, when it last did up to the newest close of a day. A relationship with an event that
+cannot be folded is parked at that event; one that was corrected, or whose personal data was erased, is folded again, it alone, from its
+history with the corrections followed.
 """
 
 from collections import defaultdict
@@ -85,7 +86,7 @@ class Keeper:
                 return self._advance(upto)
 
     def sweep(self) -> int:
-        """Publish some rows as of the newest close of a day, and commit. Returns: how many; 0: all rows are published."""
+        """Publish some of the rows that are due by the newest close of a day, and commit. Returns: how many; 0: none is."""
         while True:
             with self._in_step():
                 for folding in self._foldings:
@@ -124,7 +125,7 @@ class Keeper:
             self._write(0, upto, position=upto, recorded_us=max((one.recorded_us for one in newest), default=0), tick_us=self._tick_us)
             with self._writing():
                 for folding in self._foldings:
-                    self._record(folding, swept_us=max(1, folding.tick(self._tick_us)))
+                    self._record(folding, swept_us=folding.tick(self._tick_us))
             self._in_doubt = True  # what memory holds begins with what was written
             self.position = upto
             log.debug("views.built", position=upto)
@@ -332,7 +333,7 @@ class Keeper:
         return folding.refold(self.writer, relationship, self._events(relationship, 0, upto), self._tick_us)
 
     def _unswept(self, folding: Folding) -> bool:
-        return self._known[folding.table.name].swept_us < max(1, folding.tick(self._tick_us))
+        return self._known[folding.table.name].swept_us < folding.tick(self._tick_us)
 
     def _sweep(self, folding: Folding) -> int:
         pending = folding.pending(self.writer, self._tick_us, SWEEP_ROWS)
@@ -342,7 +343,7 @@ class Keeper:
                 relationship = relationship_of(key)
                 if relationship not in folding.parked:
                     self._park(folding, relationship, Failure(self.position + 1, key, error))
-            done = {"swept_us": max(1, folding.tick(self._tick_us))} if found < SWEEP_ROWS else {}
+            done = {"swept_us": self._tick_us} if found < SWEEP_ROWS else {}
             self._record(folding, **done)
         if done:
             log.debug("view.swept", projection=folding.table.name, tick_us=self._tick_us)

@@ -30,7 +30,9 @@ class Projection(msgspec.Struct, frozen=True):
     publish: the public row of a state, as evaluated at a moment (microseconds UTC). Pure: the same state and moment, the same row.
     timely: those of more events of a row that do not come too late to change its state; the others are passed over, and the row is not
         written again for their sake. None: all are.
-    ticks: whether the close of a day publishes every row again (its figures fade with time).
+    due: when the row, published for a moment, will next be another although nothing happens (microseconds UTC): the close of the day after
+        publishes it again. Later than the moment, and not later than the change; the moment itself where figures fade all the time, whose
+        row each close publishes; None: never. So is every row of a projection without it.
     index: names of columns to index; each entry one index, comma-separated for several columns. It is asked by all but the last column, and
         has the order of the last one; rows without a value in a column that is asked for are not in it.
     """
@@ -44,9 +46,26 @@ class Projection(msgspec.Struct, frozen=True):
     publish: Callable[[Any, int], msgspec.Struct]
     takes: frozenset[type] | None = None
     timely: Callable[[Any, Sequence[Recorded]], Sequence[Recorded]] | None = None
-    ticks: bool = False
+    due: Callable[[Any, int], int | None] | None = None
     policy: str = ""
     index: tuple[str, ...] = ()
+
+    def moment(self, state: Any, recorded_us: int, tick_us: int) -> tuple[int, int | None]:  # noqa: ANN401  # the projection's state
+        """The moment to publish a row for, and when it is due again.
+
+        It is the last at which the row changed by itself up to the close of a day at ``tick_us``, counted from when its newest event was
+        recorded; so it is the same however many closes there were, and whenever they were noticed.
+        """
+        moment_us = recorded_us
+        if self.due is None:
+            return moment_us, None
+        due_us = self.due(state, moment_us)
+        while due_us is not None and moment_us < due_us <= tick_us:
+            moment_us, due_us = due_us, self.due(state, due_us)
+        if due_us != moment_us:
+            return moment_us, due_us
+        moment_us = max(moment_us, tick_us)
+        return moment_us, moment_us + 1
 
     def row_key(self, event: Recorded) -> str | None:
         """The key of an event's row; None when the event, of whatever type, is not for this projection."""
@@ -55,3 +74,8 @@ class Projection(msgspec.Struct, frozen=True):
     def in_time(self, state: Any, event: Recorded) -> Sequence[Recorded]:  # noqa: ANN401  # the projection's state
         """One more event of a row, unless it comes too late to change its state."""
         return [event] if self.timely is None else self.timely(state, [event])
+
+
+def fading(_state: Any, moment_us: int) -> int:  # noqa: ANN401  # any projection's state
+    """``due`` of rows whose figures fade all the time."""
+    return moment_us

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from projections.projection import Projection
+from projections.projection import Projection, fading
 from projections.scoring.cases import ComplaintCase
 from projections.scoring.evidence import DAY_US
 from projections.scoring.figures import Figures, figures
@@ -96,7 +96,7 @@ def relationships(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "relationships",
-        version=13,
+        version=14,
         policy=policy.digest,
         row=Row,
         state=State,
@@ -104,7 +104,7 @@ def relationships(policy: Policy) -> Projection:
         takes=TYPES,
         fold=partial(_fold, by_kind),
         publish=partial(_publish, by_kind),
-        ticks=True,
+        due=fading,
         index=(*(f"kind,standing,{column}" for column in RANKED), "segment,quality", "counterparty,relationship"),
     )
 

@@ -2,7 +2,8 @@
 
 Public columns are the fields of the projection's row, the first the primary key. Beside them stand what the fold needs to go on:
 ``position`` of the last event folded into the row, ``recorded_us`` when that event was recorded, ``evaluated_us`` the moment the public
-columns are true for, and ``state``, the fold's state in MessagePack.
+columns are published for, ``due_us`` when they change next although nothing happens (NULL: never), and ``state``, the fold's state in
+MessagePack.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,8 @@ from projections.projection import Projection
 from schemas.errors import SettingsError, StoreUnavailableError
 
 BESIDE = "__new"  # what the name of a table ends with while it is built beside the live one
-BOOKKEEPING: dict[str, type] = {"evaluated_us": int, "recorded_us": int, "position": int, "state": bytes}
+BOOKKEEPING: dict[str, type] = {"evaluated_us": int, "due_us": int, "recorded_us": int, "position": int, "state": bytes}
+REQUIRED = BOOKKEEPING.keys() - {"due_us"}
 PLAIN: dict[type, type] = {inspect.StrType: str, inspect.IntType: int, inspect.FloatType: float, inspect.BoolType: bool}
 
 

@@ -222,5 +222,5 @@ class Views:
     def _decoded(self, table: Table, rows: Iterator[tuple[Any, ...]], *, state: bool) -> Iterator[ViewRow]:
         width = len(table.public)
         for cells in rows:
-            evaluated_us, _recorded_us, position, blob = cells[width:]
+            evaluated_us, _due_us, _recorded_us, position, blob = cells[width:]
             yield ViewRow(table.decode(cells[:width]), table.decode_state(cells[0], blob) if state else None, position, evaluated_us)

@@ -47,7 +47,7 @@ class Noter:
         return all(
             (at := progress.get(one.name)) is not None
             and at.position >= closed.position
-            and (at.swept_us >= closed.recorded_us or not one.ticks)
+            and (at.swept_us >= closed.recorded_us or one.due is None)
             for one in projections(policy)
         )
 

@@ -28,7 +28,8 @@ WIDTH = 100  # characters of help
 MADE = "Made by `rledger schema`; do not edit.\n"
 BOOKKEEPING = """
 Tables for SQL and Datasette: on SQLite in `views.db` beside the ledger, on PostgreSQL in the schema `views` of the ledger's database. Each
-also has `evaluated_us` (the moment its figures are of), `recorded_us`, `position` (of the newest event that changed it) and `state`. A
+also has `evaluated_us` (the moment its figures are of), `due_us` (when they next change although nothing happens, null: never; the close of
+the day after tells them anew), `recorded_us`, `position` (of the newest event that changed it) and `state`. A
 column of JSON is text on SQLite and `json` on PostgreSQL; `->>` reads it on both. On PostgreSQL texts compare byte by byte.
 
 `projections` says how far each table is, `parked` which relationships wait because an event failed. Rows and position are one commit.

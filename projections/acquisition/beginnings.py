@@ -69,7 +69,7 @@ def acquisition(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "acquisition",
-        version=3,
+        version=4,
         policy=policy.digest,
         row=Row,
         state=State,

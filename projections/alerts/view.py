@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from projections.alerts import again, care, handling, rhythm, terms, turning
-from projections.alerts.alert import SEVERITIES, Alert, AlertKind, AlertState, Book, Severity
+from projections.alerts.alert import NEVER_US, SEVERITIES, Alert, AlertKind, AlertState, Book, Severity
 from projections.alerts.book import at, pass_time, text_of
 from projections.projection import Projection
 from projections.scoring.models import Source, models
@@ -70,7 +70,7 @@ def alerts(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "alerts",
-        version=11,
+        version=12,
         policy=policy.digest,
         row=Row,
         state=Book,
@@ -78,7 +78,7 @@ def alerts(policy: Policy) -> Projection:
         takes=TYPES,
         fold=partial(_fold, policy, {kind: _handlers(turning.sources(model)) for kind, model in models(policy).items()}),
         publish=partial(_publish, policy),
-        ticks=True,  # silence, overdue and ending come with the close of a day
+        due=partial(_due, policy),  # silence, overdue and ending come with the close of a day
         index=("open", "undelivered"),
     )
 
@@ -173,6 +173,18 @@ def _publish(policy: Policy, book: Book, moment_us: int) -> Row:
 
 
 _newest = attrgetter("opened_at", "id")
+
+
+def _due(policy: Policy, book: Book, moment_us: int) -> int | None:
+    moment_us = max(moment_us, book.seen_us)
+    then = at(book, policy.alerts, moment_us)
+    due_us = min(then.next_us, then.next_late_us, then.lapse_us)
+    for alert in then.alerts.values():
+        if alert.snoozed_until_us is not None and moment_us < alert.snoozed_until_us < due_us:
+            due_us = alert.snoozed_until_us
+        if moment_us < (stale_us := alert.last_us + policy.alerts.deliver_us + 1) < due_us:
+            due_us = stale_us
+    return None if due_us == NEVER_US else due_us
 
 
 def _told(relationship: str, alert: Alert, moment_us: int, policy: Policy) -> Told:

@@ -129,7 +129,7 @@ def _before(day: date, days: int) -> date:
 
 CONTRACTS = named(
     "contracts",
-    version=1,
+    version=2,
     row=Row,
     state=State,
     words=get_args(Word),

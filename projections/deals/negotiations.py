@@ -165,7 +165,7 @@ def _conceded(offers: Offers, gain: Callable[[dict[str, float]], float | None]) 
 
 NEGOTIATIONS = named(
     "negotiations",
-    version=1,
+    version=2,
     row=Row,
     state=State,
     words=get_args(Word),

@@ -149,7 +149,7 @@ def _day(rate: Told) -> str:
 
 RATES = Projection(
     "rates",
-    version=1,
+    version=2,
     row=Row,
     state=State,
     key=key,

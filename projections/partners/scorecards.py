@@ -76,7 +76,7 @@ def scorecards(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "scorecards",
-        version=1,
+        version=2,
         policy=policy.digest,
         row=Card,
         state=Card,

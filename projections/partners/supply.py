@@ -108,7 +108,7 @@ def supply(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "supply",
-        version=1,
+        version=2,
         policy=policy.digest,
         row=Row,
         state=State,

@@ -12,7 +12,7 @@ from typing import Self
 import msgspec
 
 from projections.months import month_name, month_of
-from projections.projection import Projection
+from projections.projection import Projection, fading
 from projections.reputation.topics import CASES, NUMBERS, SIMPLE, TOPICS, told
 from projections.scoring.cases import Case, Mark, book
 from projections.scoring.cases.case import mark
@@ -125,7 +125,7 @@ def reputation(policy: Policy) -> Projection:
     """The projection under a policy."""
     return Projection(
         "reputation",
-        version=2,
+        version=3,
         policy=policy.digest,
         row=Row,
         state=State,
@@ -133,7 +133,7 @@ def reputation(policy: Policy) -> Projection:
         takes=frozenset(_WHOSE),
         fold=partial(_fold, policy),
         publish=partial(_publish, policy),
-        ticks=True,  # open complaints and overdue promises weigh more every day
+        due=fading,
         index=("segment,relationship",),
     )
 

@@ -1,7 +1,7 @@
 """What a store of views does: the same on SQLite and PostgreSQL, held by one suite of tests.
 
-Rows go in and out as cells: the public columns of a table, then ``evaluated_us``, ``recorded_us``, ``position`` and ``state``. Every method
-may raise ``StoreUnavailableError``: nothing was written, try again.
+Rows go in and out as cells: the public columns of a table, then ``evaluated_us``, ``due_us``, ``recorded_us``, ``position`` and ``state``.
+Every method may raise ``StoreUnavailableError``: nothing was written, try again.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,8 +25,8 @@ class Progress(msgspec.Struct, frozen=True):
 
     build: counts the tables there have been. commits: counts the writes to this one. A writer that finds others than it left starts over.
     position: of the last event folded; ``recorded_us`` is that event's.
-    tick_us: when the newest close of a day up to ``position`` was recorded, 0 for none; all rows are published as of ``swept_us``
-        at least, 0 for not at all.
+    tick_us: when the newest close of a day up to ``position`` was recorded, 0 for none; of ``swept_us``, the last one for which all rows
+        that were due by then are published.
     policy: digest of the policy it follows, empty where it follows none.
     """
 
@@ -74,7 +74,7 @@ class StoredState(NamedTuple):
     state: bytes
     position: int
     recorded_us: int
-    evaluated_us: int
+    due_us: int | None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -241,8 +241,8 @@ class Writer(Protocol):
     def delete_relationship(self, table: Table, relationship: str) -> None:
         """Remove all rows of a relationship."""
 
-    def unpublished(self, table: Table, cursor: Any, as_of_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
-        """Up to ``limit`` rows behind ``cursor`` (None: from the start) that are published for no moment from ``as_of_us`` on.
+    def due(self, table: Table, cursor: Any, by_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
+        """Up to ``limit`` rows behind ``cursor`` (None: from the start) that are due by a moment.
 
         Returns: the rows, and the cursor to go on from.
         """

@@ -9,7 +9,7 @@ from typing import Any
 
 from projections.stores.interface import Page
 from projections.stores.ways import ways
-from projections.tables import BOOKKEEPING, Table, quoted
+from projections.tables import BOOKKEEPING, REQUIRED, Table, quoted
 
 TYPES: dict[type | None, str] = {
     str: 'text COLLATE "C"',
@@ -29,7 +29,7 @@ class Statements:
     def __init__(self, table: Table) -> None:
         name, key = in_schema(table.name), quoted(table.key)
         kinds = table.kinds | BOOKKEEPING
-        stored = f"{key}, state, position, recorded_us, evaluated_us"
+        stored = f"{key}, state, position, recorded_us, due_us"
         self.kinds = [kinds[column] for column in table.every]
         self.upsert = _upsert(name, key, table.every, self.kinds)
         self.delete = f"DELETE FROM {name} WHERE {key} = ANY(%s)"  # noqa: S608
@@ -37,8 +37,8 @@ class Statements:
         self.delete_relationship = f"DELETE FROM {name} WHERE {key} = %(of)s OR ({key} >= %(of)s || '#' AND {key} < %(of)s || '$')"  # noqa: S608
         self.load_one = f"SELECT {stored} FROM {name} WHERE {key} = %s"  # noqa: S608
         self.load_many = f"SELECT {key}, state FROM {name} WHERE {key} = ANY(%s)"  # noqa: S608
-        self.unpublished = (
-            f"SELECT {stored} FROM {name} WHERE {key} > %s AND evaluated_us < %s"  # noqa: S608
+        self.due = (
+            f"SELECT {stored} FROM {name} WHERE {key} > %s AND due_us <= %s"  # noqa: S608
             f" AND (%s::int[] IS NULL OR {BUCKET.format(key)} = ANY(%s::int[])) ORDER BY {key} LIMIT %s"
         )
         self.create = f"CREATE TABLE {name} ({', '.join(_column(column, kinds[column], table) for column in table.every)})"
@@ -114,7 +114,7 @@ def _parts(table: Table, page: Page, way: int, bound: dict[str, Any]) -> Iterato
 
 
 def _column(column: str, kind: type | None, table: Table) -> str:
-    rule = " PRIMARY KEY" if column == table.key else " NOT NULL" if column in BOOKKEEPING else ""
+    rule = " PRIMARY KEY" if column == table.key else " NOT NULL" if column in REQUIRED else ""
     return f"{quoted(column)} {TYPES[kind]}{rule}"
 
 

@@ -217,11 +217,11 @@ class PostgresWriter:
         with self._told():
             self._connection.execute(self._of(table).delete_relationship.encode(), {"of": relationship})
 
-    def unpublished(self, table: Table, cursor: Any, as_of_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
+    def due(self, table: Table, cursor: Any, by_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
         mine = None if self._buckets is None else list(self._buckets)
-        asked = (cursor or "", as_of_us, mine, mine, limit)
+        asked = (cursor or "", by_us, mine, mine, limit)
         with self._told():
-            found = self._connection.cursor(binary=True).execute(self._of(table).unpublished.encode(), asked).fetchall()
+            found = self._connection.cursor(binary=True).execute(self._of(table).due.encode(), asked).fetchall()
         return [StoredState(*row) for row in found], found[-1][0] if found else cursor
 
     # Tables

@@ -23,16 +23,16 @@ class Statements:
     def __init__(self, table: Table) -> None:
         self._table = table
         name, key = quoted(table.name), quoted(table.key)
-        stored = f"{key}, state, position, recorded_us, evaluated_us"
+        stored = f"{key}, state, position, recorded_us, due_us"
         self.upsert = _upsert(name, key, table.every)
         self.delete = f"DELETE FROM {name} WHERE {key} = ?"  # noqa: S608
         # '#' parts a relationship from the rest of a key, '$' is the next character: a range of the primary key.
         self.delete_relationship = f"DELETE FROM {name} WHERE {key} = ?1 OR ({key} >= ?1 || '#' AND {key} < ?1 || '$')"  # noqa: S608
         self.load_one = f"SELECT {stored} FROM {name} WHERE {key} = ?"  # noqa: S608
         self.load_many = f"SELECT {key}, state FROM {name} WHERE {key} IN ({{}})"  # noqa: S608  # as many marks as there are keys
-        unpublished = f"SELECT {stored}, rowid FROM {name} WHERE rowid > ? AND evaluated_us < ?"  # noqa: S608
-        self.unpublished = f"{unpublished} ORDER BY rowid LIMIT ?"
-        self.unpublished_of = f"{unpublished} AND bucket({key}) IN ({{}}) ORDER BY rowid LIMIT ?"  # some buckets
+        due = f"SELECT {stored}, rowid FROM {name} WHERE rowid > ? AND due_us <= ?"  # noqa: S608
+        self.due = f"{due} ORDER BY rowid LIMIT ?"
+        self.due_of = f"{due} AND bucket({key}) IN ({{}}) ORDER BY rowid LIMIT ?"  # some buckets
         indexed = {column for columns in table.indexes for column in columns} - {table.key}
         self.indexed = sorted(map(table.public.index, indexed))  # their places in a row
         self.indexed_of = _cells_at(self.indexed)

@@ -29,7 +29,7 @@ from projections.stores.interface import (
 from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
 from projections.stores.sqlite_statements import Statements, marks
 from projections.stores.ways import definition
-from projections.tables import BOOKKEEPING, Table, quoted
+from projections.tables import BOOKKEEPING, REQUIRED, Table, quoted
 from schemas.errors import LeaseLostError
 
 LOAD_ROWS = 500  # keys bound to one statement
@@ -216,11 +216,11 @@ class SqliteWriter:
     def delete_relationship(self, table: Table, relationship: str) -> None:
         self.connection.execute(self._of(table).delete_relationship, (relationship,))
 
-    def unpublished(self, table: Table, cursor: Any, as_of_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
+    def due(self, table: Table, cursor: Any, by_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
         of = self._of(table)
-        sql = of.unpublished if self._buckets is None else of.unpublished_of.format(", ".join(map(str, self._buckets)))
+        sql = of.due if self._buckets is None else of.due_of.format(", ".join(map(str, self._buckets)))
         with self._told():
-            found = self.connection.execute(sql, (cursor or 0, as_of_us, limit)).fetchall()
+            found = self.connection.execute(sql, (cursor or 0, by_us, limit)).fetchall()
         return [StoredState(*row[:-1]) for row in found], found[-1][-1] if found else cursor
 
     # Tables
@@ -228,7 +228,7 @@ class SqliteWriter:
     def create(self, table: Table) -> None:
         columns: dict[str, Any] = {column: kind or str for column, kind in table.kinds.items()} | BOOKKEEPING
         made = sqlite_utils.Database(self.connection).table(table.name)
-        made.create(columns, pk=table.key, not_null={table.key, *BOOKKEEPING})
+        made.create(columns, pk=table.key, not_null={table.key, *REQUIRED})
 
     def index(self, table: Table, build: int) -> None:
         for columns in table.indexes:

@@ -20,7 +20,7 @@ from psycopg.types.string import TextLoader
 from ledger.interface import Head
 from ledger.ledger import Ledger
 from projections.corrections import CORRECTION
-from projections.projection import Projection
+from projections.projection import Projection, fading
 from projections.runner import Runner
 from projections.stores.slices import EVERYTHING, Share
 from projections.views import Views
@@ -59,7 +59,7 @@ def chains(
     publish: Callable[[State, int], Row] | None = None,
     version: int = 1,
     name: str = "chains",
-    ticks: bool = True,
+    due: Callable[[State, int], int | None] | None = fading,
 ) -> Projection:
     """The projection; ``poison`` says of an event's id that it cannot be folded."""
 
@@ -77,7 +77,14 @@ def chains(
         state.last = event.id
         return None if event.id.startswith("remove-") else state
 
-    return Projection(name, version, Row, State, key, fold, publish or row, ticks=ticks, index=("events", "even,events"))
+    return Projection(name, version, Row, State, key, fold, publish or row, due=due, index=("events", "even,events"))
+
+
+def stepping(state: State, moment_us: int) -> int | None:
+    """``due`` of rows that change by themselves a few times after their newest event, each in its own rhythm."""
+    every_us, last_us = (5 + state.events) * SECOND, 60 * SECOND * (1 + state.events // 2)
+    due_us = moment_us // every_us * every_us + every_us
+    return due_us if due_us <= last_us else None
 
 
 def row(state: State, moment_us: int) -> Row:

@@ -16,7 +16,7 @@ from schemas.errors import NotFoundError, StoreUnavailableError
 from schemas.touchpoint import Stored
 from tests.projections.chains import House, Log, Place, Row, State, chains, execute, from_nothing, row, table
 
-OTHERS = chains(name="others", ticks=False)
+OTHERS = chains(name="others", due=None)
 BOTH = (chains(), OTHERS)
 
 
@@ -66,8 +66,8 @@ def test_rows_that_are_not_what_the_log_says_are_told_and_mended(house: House) -
         "UPDATE chains SET digest = 'forged', half = NULL WHERE chain = 'customer/c1'",
         f"UPDATE chains SET state = {blob} WHERE chain = 'customer/c2'",
         "DELETE FROM chains WHERE chain = 'customer/c3'",
-        "INSERT INTO chains SELECT 'customer/c9', events, digest, moment_us, even, half, last, evaluated_us, recorded_us, position, state "
-        "FROM chains WHERE chain = 'customer/c4'",
+        "INSERT INTO chains SELECT 'customer/c9', events, digest, moment_us, even, half, last, evaluated_us, due_us, recorded_us, "
+        "position, state FROM chains WHERE chain = 'customer/c4'",
     )
     with capture_logs() as logs:
         one = rebuilt(house)

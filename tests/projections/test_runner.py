@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,7 @@ from ledger.ledger import Ledger
 from projections import keeper as keeper_module
 from projections.folding import Folding
 from projections.keeper import Keeper, Retried
-from projections.projection import Projection
+from projections.projection import Projection, fading
 from projections.runner import Runner
 from projections.stores.sqlite_writer import SqliteWriter
 from projections.tables import Table
@@ -30,7 +30,22 @@ from projections.views import Views
 from schemas.errors import StoreUnavailableError
 from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored
-from tests.projections.chains import SECOND, House, Log, Place, Row, State, chains, from_nothing, naive, parked, row, table, touchpoint
+from tests.projections.chains import (
+    SECOND,
+    House,
+    Log,
+    Place,
+    Row,
+    State,
+    chains,
+    from_nothing,
+    naive,
+    parked,
+    row,
+    stepping,
+    table,
+    touchpoint,
+)
 from tests.services.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
@@ -77,28 +92,30 @@ moves = st.lists(
 
 Moves = list[str | int | list[tuple[str, str]]]
 Sizes = tuple[int, int, int, int]
+Due = Callable[[State, int], int | None] | None
 disturbed = given(
     moves=moves,
+    due=st.sampled_from([fading, stepping, None]),
     cached_rows=st.integers(1, 4),
     sizes=st.tuples(st.integers(1, 9), st.integers(1, 15), st.integers(1, 20), st.integers(1, 3)),
 )
 
 
 @disturbed
-def test_batches_crashes_and_rebuilds_do_not_change_the_rows(moves: Moves, cached_rows: int, sizes: Sizes) -> None:
+def test_batches_crashes_and_rebuilds_do_not_change_the_rows(moves: Moves, due: Due, cached_rows: int, sizes: Sizes) -> None:
     with TemporaryDirectory() as folder:
-        rows_are_those_of_one_pass(Path(folder, "views.db"), moves, cached_rows, sizes)
+        rows_are_those_of_one_pass(Path(folder, "views.db"), moves, due, cached_rows, sizes)
 
 
 @settings(max_examples=8)  # each makes a database
 @disturbed
-def test_nor_do_they_on_postgresql(postgres: Postgres, moves: Moves, cached_rows: int, sizes: Sizes) -> None:
+def test_nor_do_they_on_postgresql(postgres: Postgres, moves: Moves, due: Due, cached_rows: int, sizes: Sizes) -> None:
     with postgres.database() as url:
-        rows_are_those_of_one_pass(url, moves, cached_rows, sizes)
+        rows_are_those_of_one_pass(url, moves, due, cached_rows, sizes)
 
 
-def rows_are_those_of_one_pass(place: Place, moves: Moves, cached_rows: int, sizes: Sizes) -> None:
-    broken = chains(lambda id_: id_.startswith("poison"))
+def rows_are_those_of_one_pass(place: Place, moves: Moves, due: Due, cached_rows: int, sizes: Sizes) -> None:
+    broken, sound = chains(lambda id_: id_.startswith("poison"), due=due), chains(due=due)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in zip(
             ("READ_EVENTS", "FOLD_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True
@@ -128,8 +145,8 @@ def rows_are_those_of_one_pass(place: Place, moves: Moves, cached_rows: int, siz
         runner.catch_up()
         runner.close()
         assert (table(house.place), parked(house.place)) == from_nothing(house.log, broken)
-        house.catch_up(chains())
-        assert (table(house.place), parked(house.place)) == from_nothing(house.log)
+        house.catch_up(sound)
+        assert (table(house.place), parked(house.place)) == from_nothing(house.log, sound)
         house.views.close()
 
 
@@ -311,7 +328,7 @@ def test_an_event_whose_row_cannot_be_told_parks_its_relationship(house: House) 
 
 @pytest.mark.usefixtures("small")
 def test_the_close_of_a_day_publishes_every_row_again(house: House) -> None:
-    still = chains(name="still", ticks=False)
+    still = chains(name="still", due=None)
     house.log.add_many(30, relationships=20)
     house.catch_up(chains(), still)
     house.log.close_day()

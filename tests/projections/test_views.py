@@ -139,6 +139,7 @@ def test_people_find_plain_columns_of_the_right_kind(things: tuple[Views, Place]
             ("many", "json"),
             ("words", "json"),
             ("evaluated_us", "bigint"),
+            ("due_us", "bigint"),
             ("recorded_us", "bigint"),
             ("position", "bigint"),
             ("state", "bytea"),
@@ -157,6 +158,7 @@ def test_people_find_plain_columns_of_the_right_kind(things: tuple[Views, Place]
         ("many", "TEXT", 0),
         ("words", "TEXT", 0),
         ("evaluated_us", "INTEGER", 0),
+        ("due_us", "INTEGER", 0),
         ("recorded_us", "INTEGER", 0),
         ("position", "INTEGER", 0),
         ("state", "BLOB", 0),
@@ -272,7 +274,7 @@ def test_a_row_is_written_into_no_index_whose_columns_stay(tmp_path: Path) -> No
         for number, changes in ((5, {"side": "them"}), (6, {"share": 0.125}), (8, {"color": None, "number": 80})):
             told = before[number]
             row = msgspec.structs.replace(told.row, **changes)
-            writer.put(table, [(*table.encode(row), told.evaluated_us, 0, told.position, table.encode_state(told.state))])
+            writer.put(table, [(*table.encode(row), told.evaluated_us, None, 0, told.position, table.encode_state(told.state))])
             assert views.get(THINGS, row.thing) == msgspec.structs.replace(told, row=row)
         written = [
             {column for column in ("number", "color", "share") if f'"{column}" = ' in sql} for sql in statements if sql.startswith("UPDATE")
