@@ -107,9 +107,10 @@ def _cohorts(found: Sequence[Cohort]) -> list[RenderableType]:
         members = list(family)
         heading = members[0].by if experience is None else f"first {experience}"
         active = "still buy" if members[0].kind == "customer" else "still supply"
-        rows = output.table((heading, "left"), ("quality", "right"), ("0        100", "left"), ("between", "right"))
+        rows = output.table((heading, "left"), ("quality", "right"), (output.SCALE, "left"), ("between", "right"))
         output.add_columns(rows, ("beside similar", "right"), ("", "left"), (active, "right"), (_basis(members), "right"))
         output.add_columns(rows, ("cost", "right"), ("of", "right"), ("young", "right"))
+        rows.cut, rows.spare = (heading,), (output.SCALE, "cost", "young", "between", _basis(members), active)
         for one in members:
             rows.add_row(*_cells(one))
         parts += [rows, ""]
@@ -143,6 +144,7 @@ def _cells(one: Cohort) -> list[RenderableType]:
 def _incentives(found: Sequence[Effect]) -> RenderableType:
     rows = output.table(("incentive, given later", "left"), ("cases", "right"), ("compared", "right"), ("similar", "right"))
     output.add_columns(rows, ("effect", "right"), ("between", "right"), ("", "left"))
+    rows.cut, rows.spare = ("incentive, given later",), ("similar", "compared")
     for one in found:
         between = "" if one.interval is None else f"{one.interval[0]:+.1f} to {one.interval[1]:+.1f}"
         effect: RenderableType = NOTHING if one.effect is None else f"{one.effect:+.1f}"

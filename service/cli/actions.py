@@ -46,6 +46,7 @@ def _table(found: Sequence[Effect]) -> RenderableType:
     rows = output.table(("play", "left"), ("kind", "left"), ("cases", "right"), ("compared", "right"), ("similar", "right"))
     output.add_columns(rows, ("change", "right"), ("theirs", "right"), ("effect", "right"), ("between", "right"))
     output.add_columns(rows, ("beside similar ones", "left"))
+    rows.cut, rows.spare = ("play",), ("similar", "theirs", "change", "compared", "kind")
     for one in found:
         between = "" if one.interval is None else f"{one.interval[0]:+.1f} to {one.interval[1]:+.1f}"
         cells = [one.play, one.kind, f"{one.cases:,}", f"{one.relationships:,}", f"{one.similar:,}", *map(_points, _changes(one))]

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import click
 import msgspec
 from msgspec.structs import replace
+from rich.console import RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from projections.alerts import queries
@@ -22,6 +24,7 @@ from service.reading import open_reader
 from service.stores import open_ledger
 
 ROWS = 20
+INDENT = 8  # cells
 STYLES: dict[Severity, str] = {"high": "bold red", "medium": "yellow", "low": "bright_black"}
 ID = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 NOTE = click.option("--note", metavar="TEXT", help="Why, in words.")
@@ -90,12 +93,12 @@ def list_(  # one option each
         console.print("no alert matches")
         return
     for one in told:
-        console.print(_line(one), soft_wrap=not console.is_terminal)
+        console.print(*_lines(one), sep="\n")
     more = f"the first {len(told)} of {len(found)}; --limit 0 shows all. " if len(told) < len(found) else ""
     console.print(output.note(f"{more}Take one: rledger alerts ack {told[0].alert.id}"))
 
 
-def _line(listed: Listed) -> Text:
+def _lines(listed: Listed) -> list[RenderableType]:
     """What it is in one line, why and what to do in the next."""
     one, value = listed.alert, listed.value
     state = one.state if one.assignee is None else f"{one.state}, {one.assignee}"
@@ -103,10 +106,10 @@ def _line(listed: Listed) -> Text:
     head = f"  {one.opened_at[:10]}  {one.kind.replace('_', ' ')}  {one.relationship}  "
     worth = "" if value is None else f"  {drawing.money(f'{value.amount:.2f}', value.currency)} {value.basis}"
     tail = (state + history + worth, "bright_black")
-    lines = Text.assemble((f"{one.severity:<6}", STYLES[one.severity]), f"  {one.id}", (head, "bold"), tail)
-    lines.append(f"\n        {one.text}")
+    lines: list[RenderableType] = [Text.assemble((f"{one.severity:<6}", STYLES[one.severity]), f"  {one.id}", (head, "bold"), tail)]
+    lines.append(Padding.indent(Text(one.text), INDENT))
     if one.next_step is not None and one.state in STANDING:
-        lines.append(f"\n        → {one.next_step}", style="cyan")
+        lines.append(Padding.indent(Text(f"→ {one.next_step}", style="cyan"), INDENT))
     return lines
 
 

@@ -112,7 +112,9 @@ def _question(asked: Answered) -> list[RenderableType]:
     if asked.thin is not None:
         return [title, Text(f"too little to tell: {asked.thin}", style="yellow"), ""]
     table = output.table(
-        ("", "left"), *((heading, "right") for heading in ("AUC", "", "log loss", "", "Brier", "", "calibration error", ""))
+        ("told by", "left"),
+        *((heading, "right") for heading in ("AUC", "", "log loss", "", "Brier", "", "calibration error", "")),
+        spare=[""],
     )
     for one in asked.predictors:
         cells = [cell for figure in (one.auc, one.log_loss, one.brier, one.calibration_error) for cell in _figure(figure)]
@@ -139,6 +141,7 @@ def _means(means: Sequence[Mean]) -> Table:
         ("peers' mean of", "left"), ("in force", "right"), ("found", "right"), ("between", "right"), ("relationships", "right")
     )
     output.add_columns(table, ("loss", "right"), ("then", "right"))
+    table.spare = ("relationships", "between")
     output.add_rest(table, "")
     for one in means:
         between = "" if one.interval is None else f"{one.interval[0]:.2f} to {one.interval[1]:.2f}"

@@ -15,8 +15,7 @@ from projections.answers import Dimension, ExplainedEvent, Explanation, HistoryL
 from service.cli import drawing, output
 
 CARD_WIDTH = 84
-LABEL, TRACK, SMALL_TRACK = 14, 28, 12  # cells
-MEASURES: tuple[tuple[int | None, JustifyMethod], ...] = ((LABEL, "left"), (TRACK, "left"), (5, "right"), (12, "right"), (None, "left"))
+LABEL, TRACK, SMALL_TRACK, COURSE = 14, 28, 12, 52  # cells
 NOTICES = 3  # told one by one
 STEPS = 3  # next steps on a card; --json has all
 HALF = 12  # cells of a bar of change, to each side
@@ -25,11 +24,14 @@ FIGURE_SHARES = 100.0  # quality is 0-100, a track 0-1
 UNKNOWN = Text("·", style="bright_black")
 
 
-def card(shown: Portrait) -> RenderableType:
-    """One relationship at a glance."""
+def card(shown: Portrait, room: int) -> RenderableType:
+    """One relationship at a glance, in so many cells at most."""
+    width = min(CARD_WIDTH, room)
+    track = max(TRACK - (CARD_WIDTH - width), SMALL_TRACK)
     facts = [shown.kind, shown.segment, shown.owner and f"owner {shown.owner}", shown.channel and f"channel {shown.channel}"]
-    parts: list[RenderableType] = [Text(" · ".join(fact for fact in facts if fact), style="bright_black"), "", _verdict(shown)]
-    parts += [*_course(shown), "", _dimensions(shown.dimensions), "", _standing(shown), *_next(shown), "", _record(shown)]
+    parts: list[RenderableType] = [Text(" · ".join(fact for fact in facts if fact), style="bright_black"), "", _verdict(shown, track)]
+    parts += [*_course(shown, COURSE - (CARD_WIDTH - width)), "", _dimensions(shown.dimensions, track), ""]
+    parts += [_standing(shown), *_next(shown), "", _record(shown)]
     title = Text.assemble(" ", (shown.name or shown.relationship, "bold"), " ")
     return Panel(
         Group(*parts),
@@ -40,29 +42,29 @@ def card(shown: Portrait) -> RenderableType:
         box=box.ROUNDED,
         border_style="bright_black",
         padding=(1, 2),
-        width=CARD_WIDTH,
+        width=width,
     )
 
 
-def _verdict(shown: Shown) -> Table:
+def _verdict(shown: Shown, track: int) -> Table:
     """Quality with its interval and trend."""
-    rows = _measures()
+    rows = _measures(track)
     if shown.quality is None or shown.interval is None:
-        rows.add_row(Text("QUALITY", "bold"), drawing.track(None, None, TRACK), UNKNOWN, "", Text("nothing known yet", "bright_black"))
+        rows.add_row(Text("QUALITY", "bold"), drawing.track(None, None, track), UNKNOWN, "", Text("nothing known yet", "bright_black"))
         return rows
     share, low, high = (figure / FIGURE_SHARES for figure in (shown.quality, *shown.interval))
     figure = Text(f"{shown.quality:.1f}", style=f"bold {drawing.level_style(share)}")
     between = Text(f"{shown.interval[0]:.0f} to {shown.interval[1]:.0f}", style="bright_black")
-    rows.add_row(Text("QUALITY", "bold"), drawing.track(share, (low, high), TRACK), figure, between, drawing.trend(shown.trend))
+    rows.add_row(Text("QUALITY", "bold"), drawing.track(share, (low, high), track), figure, between, drawing.trend(shown.trend))
     return rows
 
 
-def _course(shown: Portrait) -> list[RenderableType]:
-    """A stroke a week, and the day it turned with what happened in that week."""
+def _course(shown: Portrait, weeks: int) -> list[RenderableType]:
+    """A stroke a week, so many at most, and the day it turned with what happened in that week."""
     parts: list[RenderableType] = []
     if len(shown.course) > 1:
         grid = _facts()
-        levels = [point.quality / FIGURE_SHARES for point in shown.course]
+        levels = [point.quality / FIGURE_SHARES for point in shown.course[-max(weeks, 1) :]]
         grid.add_row("course", Text.assemble(drawing.sparkline(levels), (f"  {len(levels)} weeks", "bright_black")))
         parts.append(grid)
     if shown.turned is not None:
@@ -93,15 +95,15 @@ def _standing(shown: Portrait) -> Table:
     return grid
 
 
-def _dimensions(dimensions: dict[str, Dimension]) -> Table:
-    rows = _measures()
+def _dimensions(dimensions: dict[str, Dimension], track: int) -> Table:
+    rows = _measures(track)
     for name, one in dimensions.items():
         if one.level is None or one.interval is None:
-            rows.add_row(name, drawing.track(None, None, TRACK), UNKNOWN, "", Text("no evidence", "bright_black"))
+            rows.add_row(name, drawing.track(None, None, track), UNKNOWN, "", Text("no evidence", "bright_black"))
             continue
         figure = Text(f"{one.level:.2f}", style=drawing.level_style(one.level))
         between = Text(f"{one.interval[0]:.2f} to {one.interval[1]:.2f}", style="bright_black")
-        rows.add_row(name, drawing.track(one.level, one.interval, TRACK), figure, between, Text(f"from {one.evidence:.1f}", "bright_black"))
+        rows.add_row(name, drawing.track(one.level, one.interval, track), figure, between, Text(f"from {one.evidence:.1f}", "bright_black"))
     return rows
 
 
@@ -144,8 +146,9 @@ def _record(shown: Portrait) -> Table:
 def many(rows: Sequence[Shown], *, drawn: bool) -> Table:
     """Many relationships, one a line. ``drawn``: with their intervals as small tracks."""
     found = output.table(("relationship", "left"), ("name", "left"), ("segment", "left"), ("quality", "right"))
+    found.cut, found.spare = ("name", "segment"), (output.SCALE, "segment", "last", "events", "value", "trend", "name")
     if drawn:
-        found.add_column("0        100", no_wrap=True, min_width=SMALL_TRACK)
+        found.add_column(output.SCALE, no_wrap=True, min_width=SMALL_TRACK)
     output.add_columns(found, ("trend", "right"), ("standing", "left"), ("value", "right"), ("events", "right"), ("last", "left"))
     for shown in rows:
         cells: list[RenderableType] = [shown.relationship, shown.name or "", shown.segment or ""]
@@ -171,7 +174,9 @@ def waterfall(explanation: Explanation, limit: int) -> RenderableType:
     rest = counting[len(told) :]
     largest = max((abs(event.contribution) for event in told), default=0.0)
     rows = output.table(
-        ("points", "right"), ("", "left"), ("what", "left"), ("when", "left"), ("without it", "right"), ("position", "right")
+        *(("points", "right"), ("", "left"), ("what", "left"), ("when", "left"), ("without it", "right"), ("position", "right")),
+        cut=["what"],
+        spare=["", "without it"],
     )
     rows.add_row(f"{head.base:.2f}", "", Text("where its peers begin", style="bold"))
     for event in told:
@@ -222,6 +227,7 @@ def events(lines: Sequence[HistoryLine]) -> Table:
     """The recorded events of one relationship, one a line; of the data what fits."""
     rows = output.table(("position", "right"), *((heading, "left") for heading in ("happened", "recorded", "type", "source", "id")))
     output.add_rest(rows, "data")
+    rows.cut, rows.spare = ("id", "source"), ("recorded", "source", "id")
     for line in lines:
         event = msgspec.json.decode(line.event, type=_Event)
         moments = drawing.minute(event.time), drawing.minute(line.recorded_at)
@@ -248,10 +254,11 @@ def _corrected(line: HistoryLine) -> str:
     return "" if line.corrects is None else f"corrects {line.corrects:,}  "
 
 
-def _measures() -> Table:
+def _measures(track: int) -> Table:
     """Rows of a label, a track, a figure, its interval and a remark; all such grids line up."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for width, justify in MEASURES:
+    measures: tuple[tuple[int | None, JustifyMethod], ...] = ((LABEL, "left"), (track, "left"), (5, "right"), (12, "right"), (None, "left"))
+    for width, justify in measures:
         grid.add_column(width=width, justify=justify, no_wrap=True)
     return grid
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from projections.deals.effects import Balance
@@ -125,12 +124,13 @@ def _card(proposal: Proposal, found: Evaluation) -> RenderableType:
     return Group(*lines, "")
 
 
-def _terms(proposal: Proposal, found: Evaluation) -> Table:
+def _terms(proposal: Proposal, found: Evaluation) -> RenderableType:
     """The issues with both sides' ranges and the terms that compare, and under them what each gives."""
     points = [("Nash", found.nash_point), ("Kalai-Smorodinsky", found.ks_point), ("counter-offer", found.counter_offer)]
     shown = [(name, point) for name, point in points if point is not None]
     headings = ("our walk-away", "target", "their walk-away", "target", "the deal", *(name for name, _ in shown))
     table = output.table(("issue", "left"), *((heading, "right") for heading in headings))
+    table.cut, table.spare = ("issue",), ("Kalai-Smorodinsky", "Nash")
     for issue in found.ours.target:
         ranges = [side[issue] for side in (found.ours.reservation, found.ours.target, found.theirs.reservation, found.theirs.target)]
         terms = [proposal.terms[issue], *(point.terms[issue] for _, point in shown)]

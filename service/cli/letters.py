@@ -45,6 +45,7 @@ def list_(*, every: bool, after: int, limit: int, as_json: bool) -> None:
         return
     table = output.table(("number", "right"), *((heading, "left") for heading in ("recorded", "code", "came from", "touchpoint")))
     output.add_rest(table, "reason")
+    table.cut, table.spare = ("came from", "touchpoint"), ("recorded", "touchpoint", "came from")
     for one in kept:
         replayed = "" if one.replayed_position is None else f"replayed as {one.replayed_position:,}: "
         name = f"{one.letter.source} {one.letter.id}" if one.letter.id else ""

@@ -49,7 +49,8 @@ def show(*, relationship: str, as_of_us: int | None, known_us: int | None, as_js
     if as_json:
         output.json_lines([found])
     else:
-        output.console().print(cards.card(found))
+        console = output.console()
+        console.print(cards.card(found, console.width))
 
 
 @click.command(

@@ -62,6 +62,7 @@ def partners(
 def _many(found: Sequence[Partner]) -> RenderableType:
     rows = output.table(("partner", "left"), ("quadrant", "left"), ("of spend", "right"), ("OTIF", "right"), ("ppm", "right"))
     output.add_columns(rows, ("price", "right"), ("answer", "right"), ("leaks a month", "right"), ("most by", "left"))
+    rows.cut, rows.spare = ("most by",), ("ppm", "answer", "price", "quadrant", "of spend", "OTIF")
     for one in found:
         card, risk = one.scorecard, one.exposure
         leaking = sum(leak.cost for leak in one.leaks)
@@ -99,6 +100,7 @@ def _scorecards(cards: Sequence[Scorecard]) -> RenderableType:
     rows = output.table(("period", "left"), ("orders", "right"), ("OTIF", "right"), ("on time", "right"), ("in full", "right"))
     output.add_columns(rows, ("days late", "right"), ("ppm", "right"), ("price", "right"), ("answer", "right"))
     output.add_columns(rows, ("unanswered", "right"), ("disputes", "right"), ("complaints", "right"), ("refuted", "right"))
+    rows.spare = ("refuted", "unanswered", "disputes", "in full", "on time", "complaints", "answer", "price")
     for card in cards:
         rows.add_row(
             card.period,
@@ -131,6 +133,7 @@ def _leaks(found: Sequence[Leak]) -> RenderableType:
     """What each costs, what its remedy would bring both sides, and the remedies in words."""
     rows = output.table(("costs a month", "right"), ("between", "right"), ("what leaks", "left"), ("times", "right"))
     output.add_columns(rows, ("remedied, for us", "right"), ("for them", "right"), ("quality", "right"))
+    rows.cut, rows.spare = ("what leaks",), ("times", "between", "quality")
     for leak in found:
         low, high = leak.interval
         points = leak.effect.quality
@@ -149,6 +152,7 @@ def _leaks(found: Sequence[Leak]) -> RenderableType:
 def _asks(found: Sequence[Ask]) -> RenderableType:
     rows = output.table(("rate to ask about", "left"), ("now", "right"), ("against", "right"), ("", "left"), ("above", "right"))
     output.add_columns(rows, ("counter", "right"), ("their gain", "right"), ("saves a month", "right"))
+    rows.cut, rows.spare = ("rate to ask about",), ("", "their gain", "against", "above")
     for ask in found:
         saving = NOTHING if ask.saving is None else drawing.money(str(ask.saving), ask.currency)
         against = f"{ask.reference:,.2f}"

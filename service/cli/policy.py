@@ -119,6 +119,7 @@ def history(*, as_json: bool) -> None:
         return
     table = output.table(*((heading, "left") for heading in ("version", "digest", "adopted", "by")), ("position", "right"))
     output.add_rest(table, "why")
+    table.cut, table.spare = ("by",), ("digest",)
     for one in rows:
         adopted = drawing.minute(one.adopted_at) if one.adopted_at else "shipped"
         position = "" if one.position is None else f"{one.position:,}"
@@ -243,6 +244,7 @@ def _moves(found: Simulation) -> Table:
 def _rows(rows: Sequence[Compared]) -> Table:
     table = output.table(("relationship", "left"), ("name", "left"), ("from", "left"), ("to", "left"))
     output.add_columns(table, ("quality", "right"), ("then", "right"), ("change", "right"))
+    table.cut, table.spare = ("name",), ("name",)
     for one in rows:
         qualities = ("·" if figure is None else f"{figure:.1f}" for figure in (one.quality_before, one.quality_after))
         standings = (drawing.standing(one.standing_before), drawing.standing(one.standing_after))

@@ -63,6 +63,7 @@ def _company(found: Company) -> RenderableType:
         (f"  {low:.0f} to {high:.0f}", "bright_black"),
     )
     costs = output.table(("points", "right"), ("", "left"), ("what costs them", "left"), ("with", "right"), ("between", "right"))
+    costs.cut, costs.spare = ("what costs them",), ("", "between")
     dearest = max((driver.cost for driver in found.drivers), default=0.0)
     for driver in found.drivers:
         if driver.cost >= TOLD:
@@ -70,6 +71,7 @@ def _company(found: Company) -> RenderableType:
             bar = drawing.change(-driver.cost, dearest, HALF)
             costs.add_row(points, bar, driver.harm, f"{driver.parties:,}", _between(driver.interval, "-"))
     gains = output.table(("points", "right"), ("what would win some back", "left"), ("between", "right"))
+    gains.cut, gains.spare = ("what would win some back",), ("between",)
     for remedy in found.remedies:
         if remedy.gain >= TOLD:
             gains.add_row(Text(f"+{remedy.gain:.1f}", style="green"), remedy.remedy, _between(remedy.interval, "+"))
@@ -82,9 +84,10 @@ def _groups(found: Sequence[Group]) -> RenderableType:
     if not found:
         return output.note("nothing is known of our conduct yet")
     named = found[0].by
-    rows = output.table((named, "left"), ("level", "right"), ("0        100", "left"), ("between", "right"), ("counterparties", "right"))
+    rows = output.table((named, "left"), ("level", "right"), (output.SCALE, "left"), ("between", "right"), ("counterparties", "right"))
     if named != "month":
         output.add_columns(rows, ("what costs most", "left"), ("points", "right"))
+    rows.cut, rows.spare = (named, "what costs most"), (output.SCALE, "counterparties", "between")
     for group in found:
         low, high = group.interval
         share = group.level / POINTS
@@ -104,6 +107,7 @@ def _groups(found: Sequence[Group]) -> RenderableType:
 def _topics(found: Sequence[Driver]) -> RenderableType:
     rows = output.table(("topic", "left"), ("for us", "right"), ("against", "right"), ("points", "right"), ("", "left"))
     output.add_columns(rows, ("its harm costs", "right"), ("between", "right"))
+    rows.spare = ("", "between")
     largest = max((abs(driver.contribution) for driver in found), default=0.0)
     for driver in found:
         points = Text(f"{driver.contribution:+.1f}", style="green" if driver.contribution > 0 else "red")
