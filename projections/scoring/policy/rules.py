@@ -10,21 +10,16 @@ from typing import Annotated
 import msgspec
 
 from projections.scoring.evidence import DAY_US
-from projections.scoring.policy.section import OpenShare, Points, Positive, Section, Share, Weight
+from projections.scoring.policy.section import Fading, OpenShare, Points, Positive, Section, Share, Weight
 
 
-class ReputationPolicy(Section, frozen=True):
-    half_life_days: Positive
+class ReputationPolicy(Fading, frozen=True):
     prior_mean: OpenShare
     prior_events: Positive
     party_events_max: Positive
     party_share_max: OpenShare
     remedied: OpenShare
     months_kept: Annotated[int, msgspec.Meta(ge=1, le=1200)]
-
-    @cached_property
-    def half_life_us(self) -> float:
-        return self.half_life_days * DAY_US
 
 
 class SupplyPolicy(Section, frozen=True):

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from projections.scoring.evidence import DAY_US
-from projections.scoring.policy.section import OpenShare, Positive, Section, Share, Weight
+from projections.scoring.policy.section import Fading, OpenShare, Positive, Section, Share, Weight
 
 
 class ModelPolicy(Section, frozen=True):
@@ -139,8 +139,7 @@ class ReferralPolicy(Section, frozen=True):
     converted_weight: Weight
 
 
-class PurchasesPolicy(Section, frozen=True):
-    half_life_days: Positive
+class PurchasesPolicy(Fading, frozen=True):
     shape: Positive
     rate_days: Positive
     first: Share
@@ -148,10 +147,6 @@ class PurchasesPolicy(Section, frozen=True):
     weight: Positive
     leaving: Weight = 0.0
     steady: Share = 1.0
-
-    @cached_property
-    def half_life_us(self) -> float:
-        return self.half_life_days * DAY_US
 
 
 class DealPolicy(Section, frozen=True):
@@ -173,12 +168,8 @@ class AssessmentPolicy(Section, frozen=True):
     weight_max: Weight
 
 
-class ValuePolicy(Section, frozen=True):
-    half_life_days: Positive
-
-    @cached_property
-    def half_life_us(self) -> float:
-        return self.half_life_days * DAY_US
+class ValuePolicy(Fading, frozen=True):
+    """What they bring, and what serving them costs."""
 
 
 class ServePolicy(Section, frozen=True):
