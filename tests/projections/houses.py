@@ -47,6 +47,12 @@ def rows(projection: Projection, events: Iterable[Recorded], moment_us: int = NO
     return {key: projection.publish(state, moment_us) for key, state in states.items() if state is not None}
 
 
+def row(projection: Projection, events: Iterable[Recorded], moment_us: int = NOW) -> Any:
+    """The one row of a projection after the events."""
+    (found,) = rows(projection, events, moment_us).values()
+    return found
+
+
 class Storeless(Reader):
     """Answers from the rows that events give."""
 

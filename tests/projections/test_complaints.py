@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.complaints import COMPLAINTS, Row, publish
+from projections.complaints import COMPLAINTS, Row
 from projections.scoring.cases.case import mark
 from projections.scoring.cases.complaint import ComplaintCase
 from projections.scoring.policy_file import shipped
 from schemas.catalogue import Complaint, ComplaintResolved, Contact, Data, Money
 from schemas.touchpoint import Recorded
+from tests.projections.houses import rows
 
 RELATIONSHIP = "customer/acme"
 HOUR = 3_600_000_000
@@ -26,10 +27,7 @@ def said(data: Data | None, *, hour: int = 0, source: str = "crm", id_: str = "1
 
 
 def folded(events: Iterable[Recorded]) -> Row | None:
-    state = None
-    for event in events:
-        state = COMPLAINTS.fold(state, [event])
-    return None if state is None else publish(state, 0)
+    return rows(COMPLAINTS, events).get(f"{RELATIONSHIP}#17")
 
 
 def test_a_complaint_is_open_until_it_is_resolved() -> None:

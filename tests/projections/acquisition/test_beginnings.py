@@ -2,6 +2,7 @@
 
 import random
 from datetime import date, timedelta
+from functools import partial
 from math import isclose
 from typing import Any
 
@@ -10,22 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.acquisition.beginnings import Row, acquisition
+from projections.acquisition.beginnings import acquisition
 from projections.scoring.figures import figures
 from schemas import catalogue as c
 from schemas.touchpoint import Recorded, moment
+from tests.projections import houses
 from tests.projections.events import DAY, MODELS, NOW, POLICY, folded, happened, sample
 from tests.projections.houses import rows
 
 VIEW = acquisition(POLICY)
+row = partial(houses.row, VIEW)
 RULE = POLICY.acquisition
 EUR = "EUR"
-
-
-def row(events: list[Recorded]) -> Row:
-    (found,) = rows(VIEW, events).values()
-    assert isinstance(found, Row)
-    return found
 
 
 def bought(days_ago: float, amount: str = "100", margin: str | None = "30") -> Recorded:

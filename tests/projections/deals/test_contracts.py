@@ -1,46 +1,41 @@
 """contracts: one row per contract, whatever came first."""
 
-from collections.abc import Iterable
 from datetime import date
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.deals.contracts import CONTRACTS, Row
+from projections.deals.contracts import CONTRACTS
 from schemas.catalogue import Contact, ContractBreached, ContractEnded, ContractRenewed, ContractSigned, Money
 from schemas.touchpoint import Recorded
 from tests.projections.events import happened
+from tests.projections.houses import row
 
 SIGNED = ContractSigned("K-1", date(2026, 1, 1), date(2026, 12, 31), Money("1000", "EUR"), "manual", 30, "N-1")
 RENEWED = ContractRenewed("K-1", date(2027, 12, 31))
 
 
-def row_of(events: Iterable[Recorded]) -> Row:
-    state = None
-    for event in events:
-        state = CONTRACTS.fold(state, [event])
-    row = CONTRACTS.publish(state, 0)
-    assert isinstance(row, Row)
-    return row
+row_of = partial(row, CONTRACTS)
 
 
 def test_a_contract_runs_from_its_signing_and_says_until_when_notice_is_in_time() -> None:
-    row = row_of([happened(SIGNED, 100)])
-    assert (row.contract, row.status, row.starts_on, row.ends_on) == ("customer/acme#K-1", "running", "2026-01-01", "2026-12-31")
-    assert (row.notice_on, row.renewal, row.value_amount, row.value_currency) == ("2026-12-01", "manual", "1000", "EUR")
-    assert (row.renewals, row.ended_at, row.negotiation_id) == (0, None, "N-1")
+    found = row_of([happened(SIGNED, 100)])
+    assert (found.contract, found.status, found.starts_on, found.ends_on) == ("customer/acme#K-1", "running", "2026-01-01", "2026-12-31")
+    assert (found.notice_on, found.renewal, found.value_amount, found.value_currency) == ("2026-12-01", "manual", "1000", "EUR")
+    assert (found.renewals, found.ended_at, found.negotiation_id) == (0, None, "N-1")
 
 
 def test_a_renewal_sets_a_new_end_and_keeps_the_value_it_does_not_tell() -> None:
-    row = row_of([happened(SIGNED, 100), happened(RENEWED, 10)])
-    assert (row.ends_on, row.notice_on, row.renewals, row.value_amount) == ("2027-12-31", "2027-12-01", 1, "1000")
+    found = row_of([happened(SIGNED, 100), happened(RENEWED, 10)])
+    assert (found.ends_on, found.notice_on, found.renewals, found.value_amount) == ("2027-12-31", "2027-12-01", 1, "1000")
 
 
 def test_an_end_is_told_with_who_ended_it_and_breaches_with_whose_they_were() -> None:
     breaches = [happened(ContractBreached("K-1", by, "major"), 20) for by in ("us", "them", "them")]
-    row = row_of([happened(SIGNED, 100), *breaches, happened(ContractEnded("K-1", "terminated", "them"), 5)])
-    assert (row.status, row.reason, row.ended_by) == ("ended", "terminated", "them")
-    assert (row.breaches_ours, row.breaches_theirs) == (1, 2)
+    found = row_of([happened(SIGNED, 100), *breaches, happened(ContractEnded("K-1", "terminated", "them"), 5)])
+    assert (found.status, found.reason, found.ended_by) == ("ended", "terminated", "them")
+    assert (found.breaches_ours, found.breaches_theirs) == (1, 2)
 
 
 def test_what_is_said_of_a_contract_nobody_signed_shows_and_joins_its_signing() -> None:

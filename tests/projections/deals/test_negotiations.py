@@ -1,29 +1,24 @@
 """negotiations: what each side gained and gave way, whatever came first, and no secret in any column."""
 
-from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.deals.negotiations import NEGOTIATIONS, Row
+from projections.deals.negotiations import NEGOTIATIONS
 from schemas.catalogue import Contact, Issue, NegotiationClosed, NegotiationOffer, NegotiationOpened, Ours, Span, Theirs
 from schemas.touchpoint import Recorded
 from tests.projections.events import happened
+from tests.projections.houses import row
 
 # We buy: our target is 90, we walk away at 130; they hope for 140 and go down to 100.
 PRICE = Issue("price", Ours(90.0, 130.0), theirs=Theirs(140.0, 100.0))
 OPENED = NegotiationOpened("N-1", (PRICE,), "steel")
 
 
-def row_of(events: Iterable[Recorded]) -> Row:
-    state = None
-    for event in events:
-        state = NEGOTIATIONS.fold(state, [event])
-    row = NEGOTIATIONS.publish(state, 0)
-    assert isinstance(row, Row)
-    return row
+row_of = partial(row, NEGOTIATIONS)
 
 
 def offered(by: str, price: float, days_ago: float) -> Recorded:
@@ -36,20 +31,21 @@ def haggled() -> list[Recorded]:
 
 
 def test_an_agreement_is_told_with_both_gains_and_both_concessions() -> None:
-    row = row_of(haggled())
-    assert (row.negotiation, row.status, row.about, row.days) == ("customer/acme#N-1", "agreed", "steel", 5.0)
-    assert (row.gain_ours, row.gain_theirs_low, row.gain_theirs_high) == (0.5, 0.25, 0.25)
-    assert (row.conceded_ours, row.conceded_theirs) == (0.25, 0.5)  # 10 of our 40, 20 of their 40
-    assert (row.offers_ours, row.offers_theirs, row.last_offer_ours, row.last_offer_theirs) == (2, 2, {"price": 100.0}, {"price": 120.0})
+    found = row_of(haggled())
+    assert (found.negotiation, found.status, found.about, found.days) == ("customer/acme#N-1", "agreed", "steel", 5.0)
+    assert (found.gain_ours, found.gain_theirs_low, found.gain_theirs_high) == (0.5, 0.25, 0.25)
+    assert (found.conceded_ours, found.conceded_theirs) == (0.25, 0.5)  # 10 of our 40, 20 of their 40
+    assert (found.offers_ours, found.offers_theirs) == (2, 2)
+    assert (found.last_offer_ours, found.last_offer_theirs) == ({"price": 100.0}, {"price": 120.0})
 
 
 def test_their_gain_is_a_range_where_their_values_are_estimates() -> None:
     doubtful = Issue("price", Ours(90.0, 130.0), theirs=Theirs(140.0, Span(90.0, 110.0)))
-    row = row_of([happened(NegotiationOpened("N-1", (doubtful,)), 10), happened(NegotiationClosed("N-1", "agreed", {"price": 110.0}), 5)])
-    assert row.gain_theirs_low is not None
-    assert row.gain_theirs_high is not None
-    assert row.gain_theirs_low == pytest.approx(0.0)
-    assert row.gain_theirs_high == pytest.approx(0.4)
+    found = row_of([happened(NegotiationOpened("N-1", (doubtful,)), 10), happened(NegotiationClosed("N-1", "agreed", {"price": 110.0}), 5)])
+    assert found.gain_theirs_low is not None
+    assert found.gain_theirs_high is not None
+    assert found.gain_theirs_low == pytest.approx(0.0)
+    assert found.gain_theirs_high == pytest.approx(0.4)
 
 
 def test_what_failed_or_is_still_open_has_no_gains() -> None:
@@ -68,8 +64,8 @@ def test_offers_of_a_negotiation_nobody_opened_show_and_join_it_when_it_comes() 
 
 def test_no_column_holds_a_walk_away() -> None:
     secret = Issue("price", Ours(90.125, 130.375), theirs=Theirs(140.625, 100.875))
-    row = row_of([happened(NegotiationOpened("N-1", (secret,)), 10), *haggled()[1:]])
-    shown = msgspec.json.encode(row).decode()
+    found = row_of([happened(NegotiationOpened("N-1", (secret,)), 10), *haggled()[1:]])
+    shown = msgspec.json.encode(found).decode()
     assert not [value for value in ("90.125", "130.375", "140.625", "100.875") if value in shown]
 
 

@@ -1,15 +1,16 @@
 """rates: an item's rate now, beside the benchmark and what it was, whatever arrived first."""
 
-from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.partners.rates import RATES, RATES_KEPT, Row
+from projections.partners.rates import RATES, RATES_KEPT
 from schemas.catalogue import Contact, Money, Rate
 from schemas.touchpoint import Recorded
 from tests.projections.events import happened
+from tests.projections.houses import row
 
 FIRST = date(2026, 1, 1)
 
@@ -19,20 +20,14 @@ def rate(amount: str, day: int = 0, *, currency: str = "EUR", unit: str = "t", b
     return happened(data, 10, relationship="partner/acme")
 
 
-def row_of(events: Iterable[Recorded]) -> Row:
-    state = None
-    for event in events:
-        state = RATES.fold(state, [event])
-    row = RATES.publish(state, 0)
-    assert isinstance(row, Row)
-    return row
+row_of = partial(row, RATES)
 
 
 def test_the_newest_rate_in_effect_is_told_beside_the_one_before_and_the_first() -> None:
-    row = row_of([rate("100", 0), rate("110", 60), rate("125", 30)])
-    assert (row.item_rate, row.amount, row.currency, row.effective_on) == ("partner/acme#steel", "110", "EUR", "2026-03-02")
-    assert (row.change, row.change_all, row.count) == (-0.12, 0.1, 3)
-    assert [point.amount for point in row.history] == ["100", "125", "110"]
+    found = row_of([rate("100", 0), rate("110", 60), rate("125", 30)])
+    assert (found.item_rate, found.amount, found.currency, found.effective_on) == ("partner/acme#steel", "110", "EUR", "2026-03-02")
+    assert (found.change, found.change_all, found.count) == (-0.12, 0.1, 3)
+    assert [point.amount for point in found.history] == ["100", "125", "110"]
 
 
 def test_a_rate_is_held_against_its_benchmark_in_the_same_currency_alone() -> None:
@@ -48,8 +43,8 @@ def test_rates_in_other_currencies_or_units_are_told_without_a_change() -> None:
 
 
 def test_of_very_many_the_newest_are_remembered_and_all_are_counted() -> None:
-    row = row_of([rate(str(100 + day), day) for day in range(RATES_KEPT + 10)])
-    assert (len(row.history), row.count, row.history[0].amount) == (RATES_KEPT, RATES_KEPT + 10, "110")
+    found = row_of([rate(str(100 + day), day) for day in range(RATES_KEPT + 10)])
+    assert (len(found.history), found.count, found.history[0].amount) == (RATES_KEPT, RATES_KEPT + 10, "110")
 
 
 def test_customers_and_other_touchpoints_have_no_rates() -> None:

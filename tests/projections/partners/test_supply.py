@@ -2,27 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.partners.supply import Row, State, supply
+from projections.partners.supply import State, supply
 from projections.scoring.policy import Policy
 from schemas import catalogue as c
 from schemas.touchpoint import Recorded
+from tests.projections import houses
 from tests.projections.events import NOW, POLICY, happened, sample
-from tests.projections.houses import rows
 
 PARTNERS = sorted(name for name in sample() if name.startswith("partner/"))
 SMALL = msgspec.structs.replace(POLICY, supply=msgspec.structs.replace(POLICY.supply, items_kept=3, months_kept=13))
 
 
-def row(events: Sequence[Recorded], policy: Policy = POLICY) -> Row:
-    (found,) = rows(supply(policy), events).values()
-    assert isinstance(found, Row)
-    return found
+def row(events: Sequence[Recorded], policy: Policy = POLICY) -> Any:
+    return houses.row(supply(policy), events)
 
 
 def told(data: c.Data, days_ago: float = 3.0) -> Recorded:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import partial
 from math import exp2
 
 import msgspec
@@ -14,18 +15,14 @@ from projections.reputation.topics import CASES, NUMBERS, SIMPLE, told
 from projections.scoring.cases import Case
 from schemas import catalogue as c
 from schemas.touchpoint import Recorded, moment
+from tests.projections import houses
 from tests.projections.events import DAY, NOW, POLICY, happened, sample
 from tests.projections.houses import rows
 
 VIEW = reputation(POLICY)
+row = partial(houses.row, VIEW)
 TODAY = date(2026, 6, 1)
 SOON = moment(NOW - 5 * DAY)
-
-
-def row(events: Sequence[Recorded], moment_us: int = NOW) -> Row:
-    (found,) = rows(VIEW, events, moment_us).values()
-    assert isinstance(found, Row)
-    return found
 
 
 def amounts(row: Row) -> dict[str, float]:
