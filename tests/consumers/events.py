@@ -3,8 +3,23 @@
 import json
 from typing import Any
 
+from consumers.mapping import CsvMapping
+
 NOW_US = 1_790_000_000_000_000  # 2026-09-21
 STRUCTURED: list[tuple[str, bytes | None]] = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+ORDERS = CsvMapping.from_options(
+    [
+        "id={order}",
+        "source=/import/shop",
+        "type=relationship.purchase.v1",
+        "subject=customer/{customer}",
+        "time={ordered:time}",
+        "data.order_id={order}",
+        "data.amount.amount={total:money}",
+        "data.amount.currency=EUR",
+        "data.note={note}",
+    ]
+)
 
 
 def event(number: int, *, subject: str = "customer/c1", **changes: Any) -> dict[str, Any]:
