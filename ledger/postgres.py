@@ -65,7 +65,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         if self._read_only:
             raise ValueError(f"{self.place} was opened read-only")
         committing()  # the server works from the first question on
-        with self._writing, self._telling():
+        with self._writing, self._telling(appending=True):
             return self._appender.record(requests)
 
     def keep_checkpoint(self, size: int, note: bytes) -> None:
@@ -237,7 +237,8 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         try:
             if self._listener is None:
                 self._listener = connect(self._conninfo)
-                self._listener.execute("LISTEN " + append.CHANNEL)
+                if not self._listener.shared:
+                    self._listener.execute("LISTEN " + append.CHANNEL)
                 return  # what was committed before has not been heard: look again first
             for _ in self._listener.notifies(timeout=timeout_s, stop_after=1):
                 pass
@@ -272,7 +273,8 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
 
     def _recognise(self) -> None:
         """Read the schema's version, creating the tables where there are none yet."""
-        with psycopg.connect(self._conninfo) as connection:
+        with closing(connect(self._conninfo)) as connection, connection.transaction():
+            connection.settle()
             version = schema.version(connection)
             if version is None:
                 if self._read_only:
@@ -296,6 +298,7 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             connection.transaction(),
             connection.cursor(binary=True) as cursor,
         ):
+            connection.settle()
             yield cursor
 
     @contextlib.contextmanager
@@ -308,9 +311,9 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
             yield cursor
 
     @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _telling(self, *, appending: bool = False) -> Iterator[None]:
         """Turn PostgreSQL's errors into ours; those that only a bug of ours can cause stay as they are."""
         try:
             yield
         except (psycopg.Error, eventsourcing.persistence.PersistenceError) as error:
-            raise told(self.place, error) or error from error
+            raise told(self.place, error, appending=appending) or error from error

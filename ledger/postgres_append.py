@@ -54,7 +54,7 @@ def look_up(writer: Connection, requests: Sequence[Request], newest: Newest, *, 
     """
     asked = named(requests, supposing=supposing)
     with writer.pipeline():
-        _ask(writer, "BEGIN ISOLATION LEVEL READ COMMITTED")
+        writer.begin()
         head = _ask(writer, "SELECT position, recorded_us, frontier FROM ledger.ledger_head FOR UPDATE")
         firsts = _ask(writer, _FIRSTS, "\n".join(identity.hex() for identity in asked.identities))
         offsets = _ask(writer, OFFSETS, asked.streams) if asked.streams else ()

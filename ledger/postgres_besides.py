@@ -1,7 +1,9 @@
 """What is written beside the events of a PostgreSQL ledger: offsets, dead letters, checkpoints; each with the sum over its table."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
@@ -89,7 +91,7 @@ def keep_checkpoint(cursor: Cursor, size: int, kept_us: int, note: bytes) -> Non
     move(cursor, "checkpoints", (), cursor.fetchall())
 
 
-def count(connection: Connection, tables: Iterable[str] = TABLES) -> None:
+def count(connection: psycopg.Connection[Any], tables: Iterable[str] = TABLES) -> None:
     """Count tables anew, in the transaction under way, which lets nobody else write to them."""
     for table in tables:
         connection.execute(
@@ -120,7 +122,7 @@ def move(cursor: Cursor, table: str, gone: Iterable[Row], come: Iterable[Row]) -
         cursor.execute("UPDATE ledger.ledger_sums SET sum = %s WHERE name = %s", (moved(found, gone, come), table))
 
 
-def total_of(connection: Connection, table: str) -> bytes:
+def total_of(connection: psycopg.Connection[Any], table: str) -> bytes:
     """The sum over the rows of a table as they are."""
     with connection.cursor(name="summed", row_factory=tuple_row) as rows:  # on the server: they need not fit into memory
         rows.itersize = PAGE_ROWS

@@ -6,6 +6,7 @@ Nothing here needs more rights than appending does, but for ``take_origin``, whi
 from collections.abc import Iterable
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from ledger.interface import Beside, Take, Tree
@@ -80,7 +81,7 @@ def _has_rows(cursor: Cursor, table: str) -> bool:
     return cursor.fetchone() is not None
 
 
-def _columns(connection: Connection) -> dict[str, set[str]]:
+def _columns(connection: psycopg.Connection[Any]) -> dict[str, set[str]]:
     """The columns of each table beside the events, by its name."""
     found: dict[str, set[str]] = {}
     rows = connection.execute(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ledger import postgres_besides, postgres_keys
 from ledger.check import NAMED_MAX, Findings
-from ledger.postgres_connections import Connection, Cursor
+from ledger.postgres_connections import LOCK_TIMEOUT_S, Connection, Cursor
 from ledger.proof.leaf import hash_row
 from ledger.proof.merkle import EMPTY_ROOT, Frontier
 from schemas.identity import BEFORE_DIGITS, DIGEST_BYTES, NEAR_BYTES, RANDOM, SURE_BYTES, UUID_LENGTH, VERSION_AT
@@ -21,7 +21,6 @@ PAGE_EVENTS = 5_000  # hashed at once by an upgrade: a few MB
 
 PLAIN_LETTERS = "CREATE INDEX dead_letters_plain ON ledger.dead_letters (number) WHERE key_number IS NULL"
 EVENTS = (
-    "CREATE SCHEMA IF NOT EXISTS ledger",
     """
     CREATE TABLE ledger.stored_events (
         originator_id text COLLATE "C" NOT NULL,
@@ -155,8 +154,11 @@ def version(connection: Connection) -> int | None:
 
 def create(connection: Connection) -> None:
     """Create the tables in the connection's transaction, unless another process just did."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", (CREATE_LOCK,))
+    _wait_for_others(connection)
     if version(connection) is None:
+        # Asked first: who may not create schemas may still have been given this one.
+        if connection.execute("SELECT FROM pg_namespace WHERE nspname = 'ledger'").fetchone() is None:
+            connection.execute("CREATE SCHEMA ledger")
         for statement in CREATE:
             connection.execute(statement)
         postgres_besides.count(connection)
@@ -164,10 +166,17 @@ def create(connection: Connection) -> None:
 
 def upgrade(connection: Connection) -> None:
     """Bring the tables to ``SCHEMA_VERSION`` in the connection's transaction; appends wait, 5 us an event, in little memory."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", (CREATE_LOCK,))
+    _wait_for_others(connection)
     connection.execute("LOCK TABLE ledger.ledger_head IN ACCESS EXCLUSIVE MODE")
     for older in range(version(connection) or 0, SCHEMA_VERSION):  # asked again: another process may just have done it
         UPGRADES[older](connection)
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Until no other process creates or upgrades these tables, however long it is at it; sessions that do nothing are not waited for so."""
+    connection.execute("SET LOCAL lock_timeout = 0")
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (CREATE_LOCK,))
+    connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
 
 
 def _add_tree(connection: Connection) -> None:

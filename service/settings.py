@@ -6,6 +6,7 @@
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 from urllib.parse import quote, urlsplit
@@ -22,13 +23,17 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """One environment variable: what it means, its default and what it may hold, in words for people, and the test of that."""
+    """One environment variable: what it means, its default and what it may hold, in words for people, and the test of that.
+
+    shown: what it holds, without what is secret in it.
+    """
 
     name: str
     meaning: str
     default: str
     expected: str
     accepts: Callable[[str], object]
+    shown: Callable[[str], str] = str
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -104,6 +109,8 @@ _matches_store = re.compile(r"sqlite:///.+|postgres(ql)?://.+").fullmatch
 _split_stores = re.compile(r"\s+(?=(?:sqlite|postgres|postgresql)://)").split  # a path may hold spaces
 _matches_number = re.compile(r"[1-9]\d{0,2}").fullmatch
 
+_without_password = partial(re.compile(r"(?<=://).*@").sub, "***@")
+
 VARIABLES = (
     Variable("RLEDGER_DATA", "where a SQLite ledger and its views are kept", "rledger in the user's data folder", "a folder", str),
     Variable(
@@ -113,10 +120,13 @@ VARIABLES = (
         "sqlite:///<RLEDGER_DATA>/ledger.db",
         "sqlite:///PATH or postgresql://...",
         _matches_store,
+        _without_password,
     ),
     Variable("RLEDGER_LEDGER", "which of several ledgers a command is about", "none in particular", "a number from 1", _matches_number),
     Variable("RLEDGER_KAFKA", "the Kafka brokers to ask first", "none: no broker", "HOST:PORT, several with commas", _matches_brokers),
-    Variable("RLEDGER_KAFKA_OPTIONS", "further options of kafka-python, for TLS and SASL", "none", "a JSON object", _is_object),
+    Variable(
+        "RLEDGER_KAFKA_OPTIONS", "further options of kafka-python, for TLS and SASL", "none", "a JSON object", _is_object, lambda _: "***"
+    ),
     Variable("RLEDGER_TOPIC", "where touchpoints come from", TOPIC, "a Kafka topic name", _matches_kafka_name),
     Variable("RLEDGER_DEADLETTERS", "where refused messages are published", DEADLETTERS, "a Kafka topic name", _matches_kafka_name),
     Variable(
@@ -185,7 +195,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     for variable in VARIABLES:
         value = given[variable.name]
         if value and not variable.accepts(value):
-            raise SettingsError(f"{variable.name} is {value!r}; expected {variable.expected}")
+            raise SettingsError(f"{variable.name} is {variable.shown(value)!r}; expected {variable.expected}")
     data = Path(given["RLEDGER_DATA"] or user_data_path("rledger")).expanduser().absolute()
     stores = tuple(_split_stores(given["RLEDGER_STORE"] or f"sqlite:///{quote(str(data / 'ledger.db'))}"))
     if len(set(stores)) < len(stores):

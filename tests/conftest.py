@@ -1,13 +1,14 @@
 """What every test may ask for, and the rule that nothing is skipped."""
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
 import hypothesis
 import pytest
 
 from tests.services.kafka import Kafka, kafka_for_tests, local_kafka
+from tests.services.pgbouncer import local_pgbouncer
 from tests.services.postgres import Postgres, postgres_for_tests
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -48,6 +49,13 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """The URL of a fresh, empty PostgreSQL database."""
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def pooler(postgres: Postgres) -> Iterator[Callable[[str], str]]:
+    """What leads to a database by way of a pooler that shares the server's sessions between transactions."""
+    with local_pgbouncer(postgres) as by_way:
+        yield by_way
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
-from ledger.postgres_connections import Connection, parse
+from ledger.postgres_connections import Connection, parse, refused
 from projections.stores import postgres_schema as schema
 from projections.stores.interface import Cells, Holding, Page, Parked, Progress, Purpose
 from projections.stores.leases import Leases, is_kept
@@ -29,11 +29,18 @@ LOCK_TIMEOUT_S = 60  # a rebuild compares and swaps under the locks of all slice
 IDLE_TIMEOUT_S = 60  # how long a session may stop in a transaction, say a paused process: others wait for its slices
 READERS_MAX = 16  # connections that read at once
 READ_ROWS = 2_000  # fetched at once of a long answer
+_BOUNDED = {  # no session waits for ever, nor others for it
+    "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_TIMEOUT_S}s",
+}
 REBUILD_LOCK = 0x52524542  # "RREB": an advisory lock
 
 
 class SessionLock:
-    """An advisory lock; the server drops it with its connection, when this process dies."""
+    """An advisory lock; the server drops it with its connection, when this process dies.
+
+    It is held by a transaction that stays open and sees nothing, so that it holds behind a pooler, too, and keeps no dead rows.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -65,7 +72,8 @@ class PostgresStore:
     def __init__(self, url: str, who: str) -> None:
         self._conninfo, self.place = parse(url)
         self._who = who
-        with self._told(), psycopg.connect(self._conninfo) as connection:
+        with self._told(), closing(self._connect()) as connection, connection.transaction():
+            connection.settle()
             found = schema.version(connection)
             if found > schema.SCHEMA_VERSION:
                 raise StoreNewerError(self.place, found, schema.SCHEMA_VERSION)
@@ -75,8 +83,9 @@ class PostgresStore:
             self._conninfo,
             min_size=0,
             max_size=READERS_MAX,
+            connection_class=Connection,
             kwargs={"autocommit": True},
-            configure=_bounded,
+            configure=lambda connection: connection.set_up(_BOUNDED),
             check=ConnectionPool.check_connection,
             name="views",
             open=True,
@@ -86,7 +95,7 @@ class PostgresStore:
     def exists(url: str) -> bool:
         """Whether there are views in the database; False too where it cannot be reached."""
         try:
-            with psycopg.connect(parse(url)[0]) as connection:
+            with Connection.connect(parse(url)[0]) as connection:
                 return schema.version(connection) > 0
         except psycopg.OperationalError:
             return False
@@ -100,7 +109,9 @@ class PostgresStore:
             return None if is_kept(self.holdings()) else Leases.alone(PostgresRoll(self._pooled, self._who))
         with self._told():
             connection = self._connect()
-            ((locked,),) = connection.execute("SELECT pg_try_advisory_lock(%s)", (REBUILD_LOCK,))
+            connection.begin()
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            ((locked,),) = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (REBUILD_LOCK,))
             if locked:
                 return SessionLock(connection)
             connection.close()
@@ -172,9 +183,8 @@ class PostgresStore:
             yield connection
 
     def _connect(self) -> Connection:
-        connection = psycopg.connect(self._conninfo, autocommit=True)
-        _bounded(connection)
-        connection.execute("SET synchronous_commit = off")
+        connection = Connection.connect(self._conninfo, autocommit=True)
+        connection.set_up(_BOUNDED | {"synchronous_commit": "off"})
         return connection
 
     @contextmanager
@@ -186,23 +196,14 @@ class PostgresStore:
             raise _told(self.place, error) or error from error
 
 
-def _bounded(connection: Connection) -> None:
-    """Let no session wait for ever, nor others for it."""
-    connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
-    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TIMEOUT_S}s'")
-    connection.execute("SET jit = off")  # compiling takes longer than anything here
-
-
 def _told(place: str, error: psycopg.Error) -> LedgerError | None:
     """The error of ours for ``error``, or None where it is a bug."""
     said = str(error).strip()
     match error:
-        case psycopg.errors.InsufficientPrivilege() | psycopg.errors.ReadOnlySqlTransaction():
-            return StoreUnavailableError(f"{place} refuses us ({said}): grant the rights, or connect to the primary")
         case psycopg.errors.DeadlockDetected():
             return StoreBusyError(f"{place}: another writer was in the way ({said}): nothing was written; try again")
         case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.errors.IdleInTransactionSessionTimeout():
             return StoreUnavailableError(f"{place} cannot be used now ({said}): nothing was written; check the server, then try again")
         case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidSchemaName():
             return StoreUnavailableError(f"{place} lacks a table ({said}): start again, and it is rebuilt")
-    return None
+    return refused(place, error)

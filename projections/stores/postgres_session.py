@@ -45,7 +45,7 @@ class Session:
             connection = self.connection
             try:
                 with connection.pipeline() as pipeline:
-                    connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+                    connection.begin()
                     self.inside = True
                     prove()
                     yield

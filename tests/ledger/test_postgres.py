@@ -20,15 +20,36 @@ from tests.ledger.events import Clock, assert_orderly, everything, letter, posit
 pytestmark = pytest.mark.parametrize("url", ["postgres"], indirect=True)
 
 STREAM = "kafka/topic-id/touchpoints/0"
+OTHERWISE = {
+    "statement_timeout": "1min",
+    "idle_session_timeout": "1min",
+    "standard_conforming_strings": "off",
+    "client_encoding": "LATIN1",
+    "default_transaction_isolation": "serializable",
+    "synchronous_commit": "off",
+    "enable_seqscan": "on",
+    "lock_timeout": "1min",
+}
+
+Server = psycopg.Connection[tuple[Any, ...]]
 
 
 @pytest.fixture
-def server(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+def server(url: str) -> Iterator[Server]:
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
 
-def end_sessions(server: psycopg.Connection[tuple[Any, ...]]) -> None:
+@pytest.fixture
+def plain_role(url: str, server: Server) -> Iterator[tuple[str, str]]:
+    """The name and the URL of a role that may do nothing but log in."""
+    role = f"plain_{server.info.dbname}"
+    server.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'".encode())
+    yield role, urlsplit(url)._replace(netloc=f"{role}:plain@{server.info.host}:{server.info.port}").geturl()
+    server.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
+
+
+def end_sessions(server: Server) -> None:
     """End every session of the ledger's."""
     server.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rledger' AND datname = current_database()"
@@ -110,7 +131,7 @@ def test_who_was_overtaken_while_its_commit_was_lost_learns_it(
     assert len(everything(ledger)) == 5
 
 
-def test_sessions_ended_by_the_server_are_made_anew(ledger: Ledger, server: psycopg.Connection[tuple[Any, ...]]) -> None:
+def test_sessions_ended_by_the_server_are_made_anew(ledger: Ledger, server: Server) -> None:
     for id_ in range(1, 4):
         assert positions(ledger.append([touchpoint(id_)])) == [id_]
         assert ledger.head().position == id_
@@ -118,9 +139,7 @@ def test_sessions_ended_by_the_server_are_made_anew(ledger: Ledger, server: psyc
     assert_orderly(everything(ledger))
 
 
-def test_a_lost_notification_costs_a_second_at_most(
-    ledger: Ledger, open_ledger: Callable[[], Ledger], server: psycopg.Connection[tuple[Any, ...]]
-) -> None:
+def test_a_lost_notification_costs_a_second_at_most(ledger: Ledger, open_ledger: Callable[[], Ledger], server: Server) -> None:
     answers: list[bool] = []
     waiting = threading.Thread(target=lambda: answers.append(ledger.wait(0, 20)))
     waiting.start()
@@ -169,9 +188,7 @@ def test_a_zombie_that_stops_holding_the_head_row_loses_it_and_finds_itself_over
         assert_orderly(everything(other))
 
 
-def test_a_lock_held_for_long_is_told_and_nothing_is_kept(
-    ledger: Ledger, server: psycopg.Connection[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_held_for_long_is_told_and_nothing_is_kept(ledger: Ledger, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LOCK_TIMEOUT_S", 1)
     with server.transaction():
         server.execute("SELECT * FROM ledger.ledger_head FOR UPDATE")
@@ -201,37 +218,52 @@ def test_a_server_that_is_not_there_is_told_at_once_without_the_password(url: st
 
 
 def test_a_url_that_is_none_is_told(url: str, clock: Clock) -> None:
-    with pytest.raises(SettingsError, match="URL is wrong"):
+    with pytest.raises(SettingsError, match=r"URL is wrong .*colour"):
         Ledger.open(f"{url}?colour=red", clock=clock)
 
 
-def test_a_role_without_rights_is_told_and_one_with_them_needs_no_more(
-    url: str, clock: Clock, server: psycopg.Connection[tuple[Any, ...]]
-) -> None:
-    role = f"plain_{server.info.dbname}"
-    server.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'".encode())
-    try:
-        theirs = urlsplit(url)._replace(netloc=f"{role}:plain@{server.info.host}:{server.info.port}").geturl()
-        with pytest.raises(StoreUnavailableError, match="refuses us"):
-            Ledger.open(theirs, clock=clock)
-        server.execute(f"GRANT CREATE ON DATABASE {server.info.dbname} TO {role}".encode())
+@pytest.mark.parametrize("password", ["se@cret", "se/cret", "se%cret", "se cret"])
+def test_a_password_that_was_not_written_as_urls_want_it_is_told_and_not_shown(url: str, clock: Clock, password: str) -> None:
+    with pytest.raises(SettingsError, match="%40 for @") as refused:
+        Ledger.open(urlsplit(url)._replace(netloc=f"rledger:{password}@127.0.0.1:1").geturl(), clock=clock)
+    assert "cret" not in str(refused.value)
+
+
+def test_what_role_and_database_default_to_changes_nothing(url: str, clock: Clock, plain_role: tuple[str, str], server: Server) -> None:
+    role, theirs = plain_role
+    server.execute(f"GRANT CREATE ON DATABASE {server.info.dbname} TO {role}".encode())
+    for setting, value in OTHERWISE.items():
+        server.execute(f"ALTER ROLE {role} SET {setting} = '{value}'".encode())
+    for _ in range(2):
         with Ledger.open(theirs, clock=clock) as ledger_:
-            assert positions(ledger_.append(touchpoints(3))) == [1, 2, 3]
-            assert ledger_.wait(3, 0.01) is False
-    finally:
-        server.execute("DROP SCHEMA IF EXISTS ledger CASCADE")
-        server.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+            ledger_.append(touchpoints(200), dead_letters=[letter(None, source="\N{LATIN CAPITAL LETTER Z WITH CARON}")])
+            assert_orderly(everything(ledger_))
+            assert ledger_.recorder.differing() == []
+    with connections.connect(connections.parse(theirs)[0]) as connection:
+        shown = {setting: connection.execute(f"SHOW {setting}".encode()).fetchone() for setting in OTHERWISE}
+    assert not [setting for setting, value in OTHERWISE.items() if shown[setting] == (value,)], shown
 
 
-def test_a_newer_store_is_left_alone(ledger: Ledger, url: str, clock: Clock, server: psycopg.Connection[tuple[Any, ...]]) -> None:
+@pytest.mark.parametrize("right", ["GRANT CREATE ON DATABASE {database} TO {role}", "CREATE SCHEMA ledger AUTHORIZATION {role}"])
+def test_a_role_without_rights_is_told_and_one_that_owns_its_schema_needs_no_more(
+    clock: Clock, server: Server, plain_role: tuple[str, str], right: str
+) -> None:
+    role, theirs = plain_role
+    with pytest.raises(StoreUnavailableError, match=r"refuses us .* create the schemas ledger and views"):
+        Ledger.open(theirs, clock=clock)
+    server.execute(right.format(database=server.info.dbname, role=role).encode())
+    with Ledger.open(theirs, clock=clock) as ledger_:
+        assert positions(ledger_.append(touchpoints(3))) == [1, 2, 3]
+        assert ledger_.wait(3, 0.01) is False
+
+
+def test_a_newer_store_is_left_alone(ledger: Ledger, url: str, clock: Clock, server: Server) -> None:
     server.execute("UPDATE ledger.ledger_head SET schema_version = 99")
     with pytest.raises(StoreNewerError, match="schema version 99"):
         Ledger.open(url, clock=clock)
 
 
-def test_one_that_only_reads_creates_nothing_and_appends_nothing(
-    url: str, clock: Clock, server: psycopg.Connection[tuple[Any, ...]]
-) -> None:
+def test_one_that_only_reads_creates_nothing_and_appends_nothing(url: str, clock: Clock, server: Server) -> None:
     with pytest.raises(SettingsError, match="there is no ledger"):
         Ledger.open(url, clock=clock, read_only=True)
     assert server.execute("SELECT FROM pg_namespace WHERE nspname = 'ledger'").fetchone() is None
@@ -242,15 +274,13 @@ def test_one_that_only_reads_creates_nothing_and_appends_nothing(
             reader.append([touchpoint(1)])
 
 
-def test_an_acknowledged_append_is_on_the_disk_whatever_the_server_defaults_to(
-    url: str, server: psycopg.Connection[tuple[Any, ...]]
-) -> None:
+def test_an_acknowledged_append_is_on_the_disk_whatever_the_server_defaults_to(url: str, server: Server) -> None:
     server.execute(f"ALTER DATABASE {server.info.dbname} SET synchronous_commit = off".encode())
     with connections.connect(url) as connection:
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
-def test_a_repeat_is_known_also_where_somebody_took_a_constraint_away(ledger: Ledger, server: psycopg.Connection[tuple[Any, ...]]) -> None:
+def test_a_repeat_is_known_also_where_somebody_took_a_constraint_away(ledger: Ledger, server: Server) -> None:
     assert positions(ledger.append(touchpoints(150))) == list(range(1, 151))
     server.execute("ALTER TABLE ledger.stored_events DROP CONSTRAINT stored_events_identity_key")
     assert positions(ledger.append(touchpoints(200))) == list(range(1, 201))

@@ -14,6 +14,8 @@ from projections.views import Views
 from schemas.errors import SettingsError, StoreUnavailableError
 from tests.projections.chains import House, Place, Row, State, chains, from_nothing, row, table
 
+NAME = "\N{LATIN CAPITAL LETTER Z WITH CARON}\\n"
+
 
 @pytest.fixture
 def place(postgres_url: str) -> Place:
@@ -60,6 +62,22 @@ def test_the_password_may_stand_in_the_environment(plain: tuple[str, str], postg
     assert "not-this-one" not in str(refused.value)
     monkeypatch.setenv("PGPASSWORD", str(parts.password))
     Views.open(bare).close()
+
+
+def test_names_of_any_script_are_told_whatever_the_role_defaults_to(
+    server: psycopg.Connection[tuple[Any, ...]], plain: tuple[str, str]
+) -> None:
+    def publish(state: State, moment_us: int) -> Row:
+        return msgspec.structs.replace(row(state, moment_us), digest=NAME, last=(NAME,))
+
+    role, url = plain
+    server.execute(f"CREATE SCHEMA views AUTHORIZATION {role}".encode())
+    server.execute(f"ALTER ROLE {role} SET client_encoding = LATIN1; ALTER ROLE {role} SET standard_conforming_strings = off".encode())
+    house = House(url)
+    house.log.add_many(20)
+    house.catch_up(chains(publish=publish))
+    assert {one.row.last for one in house.views.select(chains())} == {(NAME,)}
+    house.views.close()
 
 
 def test_tls_is_asked_for_by_the_url(postgres_url: str) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.services import kafka, postgres
+from tests.services import kafka, pgbouncer, postgres
 from tests.services.process import ServiceError, docker_pull, docker_works, is_root
 
 # PostgreSQL's package makes and starts a cluster of its own unless this file says otherwise; the tests start theirs.
@@ -23,6 +23,7 @@ def missing_packages() -> list[str]:
         "kcat": shutil.which("kcat") is not None,  # a producer that is not ours, and the only one that sends what is not UTF-8
         "openjdk-17-jre-headless": docker_works() or shutil.which("java") is not None,
         "maven": docker_works() or shutil.which("mvn") is not None,
+        "pgbouncer": pgbouncer.program() is not None,
         "postgresql": docker_works() or "RLEDGER_TEST_POSTGRES" in os.environ or postgres.programs() is not None,
     }
     return [package for package, here in has.items() if not here]
