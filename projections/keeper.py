@@ -7,7 +7,6 @@ cannot be folded is parked at that event; one that was corrected, or whose perso
 history with the corrections followed.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,18 +16,17 @@ import structlog
 from ledger.ledger import Ledger
 from projections.corrections import REFOLDED
 from projections.folding import Failure, Folding
+from projections.foldings import Foldings
 from projections.projection import Projection
 from projections.stores.interface import Parked, Progress, UnbindableError, Writer
 from projections.stores.slices import EVERYTHING, Share
 from projections.tables import Table, relationship_of
 from projections.views import PolicySupersededError, Views
 from schemas.errors import StoreUnavailableError
-from schemas.records import recorded
-from schemas.touchpoint import LEDGER_SUBJECT, Recorded, Stored
+from schemas.touchpoint import LEDGER_SUBJECT, Stored
 
 READ_EVENTS = 5_000  # events a read; when fewer come we are live, and they are committed at once
 FOLD_EVENTS = 25_000  # events folded at once where so many wait: some are of the same relationship, whose states then are at hand
-PIECE_EVENTS = 1_000  # events decoded and folded view after view: more of them no longer fit into the processor's cache
 COMMIT_EVENTS = 300_000  # events a commit while catching up: a row is published once a commit, and publishing is most of the cost
 CACHED_ROWS = 10_000  # states a projection keeps in memory at most, and relationships whose rows are changed between two commits
 BUILD_ROWS = 3_000  # rows a projection changes between two commits while it is built, where each is written but once
@@ -69,15 +67,12 @@ class Keeper:
     ) -> None:
         self._ledger, self._views, self._clock = ledger, views, clock
         self.writer = writer or views.writer(share)
-        self._foldings = [Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS) for one in projections]
+        self._foldings = Foldings([Folding(Table(one, beside=beside), cached_rows=CACHED_ROWS) for one in projections])
         self._names = [folding.table.name for folding in self._foldings]
-        self._takers: dict[type, list[int]] = {}  # by type of data, the places of the foldings that take it
         self._known: dict[str, Progress] = {}  # by table, as this keeper left it
         self._in_doubt = True  # whether memory and file may disagree
         self.position = 0
         self._tick_us = 0
-        self._told: set[str] = set()  # relationships with an event since the last commit
-        self._corrected: set[str] = set()  # of them those with a correction or erasure
 
     def advance(self, upto: int | None = None) -> int:
         """Fold what the log has behind ``position``, up to position ``upto``, and commit it. Returns: how many events; 0: none are left."""
@@ -115,7 +110,7 @@ class Keeper:
             self._tick_us = max((one.recorded_us for one in closes), default=0)
             for whole in self._relationships(upto):
                 self._fold(whole)
-                if self._changed() >= BUILD_ROWS:
+                if self._foldings.changed >= BUILD_ROWS:
                     self._write(0, upto)
                     for folding in self._foldings:
                         folding.forget()
@@ -177,8 +172,7 @@ class Keeper:
             raise StoreUnavailableError(f"views {', '.join(known)} stand at different positions: start again, and they are rebuilt")
         self.position = max((at.position for at in known.values()), default=0)
         self._tick_us = max((at.tick_us for at in known.values()), default=0)
-        self._told.clear()
-        self._corrected.clear()
+        self._foldings.begin()
         for folding in self._foldings:
             folding.reset(parked=self.writer.waiting(folding.table.name), stored=self.position > 0)
         return known
@@ -216,7 +210,7 @@ class Keeper:
         start = position = self.position
         recorded_us = 0
         more = True
-        while more and len(self._told) < CACHED_ROWS and position - start < COMMIT_EVENTS:
+        while more and len(self._foldings.told) < CACHED_ROWS and position - start < COMMIT_EVENTS:
             chunk, more = self._read(position, upto)
             if chunk:
                 self._fold(chunk)
@@ -228,7 +222,7 @@ class Keeper:
     def _read(self, after: int, upto: int | None) -> tuple[list[Stored], bool]:
         """Events to fold at once, and whether the log may have more."""
         found: list[Stored] = []
-        told = set(self._told)
+        told = set(self._foldings.told)
         while True:
             limit = READ_EVENTS if upto is None else min(READ_EVENTS, upto - after)
             read = self._ledger.read(after=after, limit=limit) if limit > 0 else []
@@ -240,61 +234,9 @@ class Keeper:
                 return found, True
             after = read[-1].position
 
-    def _changed(self) -> int:
-        return max((len(folding.touched) for folding in self._foldings), default=0)
-
     def _fold(self, chunk: Sequence[Stored]) -> None:
         self._tick_us = max([self._tick_us, *[stored.recorded_us for stored in chunk if stored.type == DAY_CLOSED]])
-        by_relationship = defaultdict[str, list[Stored]](list)  # what one has in memory is then fetched once for all its events
-        for stored in chunk:
-            by_relationship[stored.relationship].append(stored)
-        told = [relationship for relationship in by_relationship if self.writer.holds(relationship)]
-        self._told.update(told)
-        mine = [stored for relationship in told for stored in by_relationship[relationship]]
-        corrected = {stored.relationship for stored in mine if stored.type in REFOLDED}
-        self._corrected |= corrected
-        for folding in self._foldings:
-            for relationship in corrected:
-                folding.fail(relationship)
-        for start in range(0, len(mine), PIECE_EVENTS):
-            events = self._decoded(mine[start : start + PIECE_EVENTS])
-            for folding, wanted in zip(self._foldings, self._wanted(events), strict=True):
-                if wanted:
-                    folding.fold(self.writer, wanted)
-
-    def _wanted(self, events: Sequence[Recorded]) -> list[list[Recorded]]:
-        """What each folding takes of ``events``: one look at the type of each, however many projections there are."""
-        wanted: list[list[Recorded]] = [[] for _ in self._foldings]
-        takers: dict[type, list[Callable[[Recorded], None]]] = {}
-        for event in events:
-            type_ = type(event.data)
-            takes = takers.get(type_)
-            if takes is None:
-                takes = takers[type_] = [wanted[at].append for at in self._taking(type_)]
-            for take in takes:
-                take(event)
-        return wanted
-
-    def _taking(self, type_: type) -> list[int]:
-        """The places of the foldings that take events with such data."""
-        found = self._takers.get(type_)
-        if found is None:
-            found = self._takers[type_] = [at for at, folding in enumerate(self._foldings) if folding.takes(type_)]
-        return found
-
-    def _decoded(self, chunk: Sequence[Stored]) -> list[Recorded]:
-        """The events of ``chunk`` that can be read; the relationships of the others are set aside and park there."""
-        try:
-            return list(map(recorded, chunk))
-        except Exception:  # noqa: BLE001  # whatever it is, it is raised again and kept when the event is folded singly
-            events = []
-            for stored in chunk:
-                try:
-                    events.append(recorded(stored))
-                except Exception:  # noqa: BLE001
-                    for folding in self._foldings:
-                        folding.fail(stored.relationship)
-            return events
+        self._foldings.fold(self.writer, chunk)
 
     def _commit(self, start: int, end: int, recorded_us: int) -> None:
         self._write(start, end, position=end, recorded_us=recorded_us, tick_us=self._tick_us)
@@ -313,7 +255,7 @@ class Keeper:
                         folding.write(self.writer, changed)
                     for folding in self._foldings:
                         for relationship in sorted(folding.failed):
-                            if relationship in self._corrected:
+                            if relationship in self._foldings.corrected:
                                 failure = self._refold(folding, relationship, end)
                             else:
                                 events = self._events(relationship, start, end)
@@ -323,8 +265,7 @@ class Keeper:
                 break
             except UnbindableError:
                 continue  # now it is known which rows they are
-        self._told.clear()
-        self._corrected.clear()
+        self._foldings.begin()
 
     def _events(self, relationship: str, after: int, upto: int) -> list[Stored]:
         return [stored for stored in self._ledger.history(relationship) if after < stored.position <= upto]
