@@ -29,15 +29,17 @@ class Statements:
         # '#' parts a relationship from the rest of a key, '$' is the next character: a range of the primary key.
         self.delete_relationship = f"DELETE FROM {name} WHERE {key} = ?1 OR ({key} >= ?1 || '#' AND {key} < ?1 || '$')"  # noqa: S608
         self.load_one = f"SELECT {stored} FROM {name} WHERE {key} = ?"  # noqa: S608
-        self.load_many = f"SELECT {key}, state FROM {name} WHERE {key} IN ({{}})"  # noqa: S608  # as many marks as there are keys
         due = f"SELECT {stored}, rowid FROM {name} WHERE rowid > ? AND due_us <= ?"  # noqa: S608
         self.due = f"{due} ORDER BY rowid LIMIT ?"
         self.due_of = f"{due} AND bucket({key}) IN ({{}}) ORDER BY rowid LIMIT ?"  # some buckets
-        indexed = {column for columns in table.indexes for column in columns} - {table.key}
+        made = [] if table.beside else table.indexes  # a table being built has none yet
+        indexed = {column for columns in made for column in columns} - {table.key}
         self.indexed = sorted(map(table.public.index, indexed))  # their places in a row
         self.indexed_of = _cells_at(self.indexed)
-        watched = ", ".join(quoted(table.public[at]) for at in self.indexed)
-        self.load_indexed = f"SELECT {key}, rowid, {watched} FROM {name} WHERE {key} IN ({{}})"  # noqa: S608
+        stands = ", ".join(["rowid", *(quoted(table.public[at]) for at in self.indexed)])
+        some = f"FROM {name} WHERE {key} IN ({{}})"  # as many marks as there are keys
+        self.load_many = f"SELECT {key}, state{', ' + stands if self.indexed else ''} {some}"
+        self.load_indexed = f"SELECT {key}, {stands} {some}"
         self._updates: dict[tuple[bool, ...], Update] = {}
 
     def update(self, same: tuple[bool, ...]) -> Update:

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby
-from operator import attrgetter, eq, itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from projections.stores.interface import (
     UnbindableError,
 )
 from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
+from projections.stores.sqlite_standing import Standing
 from projections.stores.sqlite_statements import Statements, marks
 from projections.stores.ways import definition
 from projections.tables import BOOKKEEPING, REQUIRED, Table, quoted
@@ -86,6 +87,7 @@ class SqliteWriter:
         self._firsts = None if share is None else ", ".join(str(one.first) for one in share)
         self._statements: dict[Table, Statements] = {}
         self._left: tuple[int, int] | None = None  # what changes with every commit, as the last one of ours left it
+        self._standing: dict[str, Standing] = {}  # by table
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -97,6 +99,8 @@ class SqliteWriter:
         with self._told():
             connection.execute("BEGIN IMMEDIATE")  # not at the first write: two writers would meet and neither could go on
             try:
+                if not self.undisturbed():
+                    self._standing.clear()
                 self._prove()
                 yield
                 left = self._now()
@@ -109,7 +113,9 @@ class SqliteWriter:
 
     def within(self, share: Share) -> "SqliteWriter":
         """As in ``Writer``."""
-        return SqliteWriter(self.connection, self._told, share, committed=self._committed)
+        writer = SqliteWriter(self.connection, self._told, share, committed=self._committed)
+        writer._standing = self._standing  # what one of both writes stands for the other
+        return writer
 
     def holds(self, relationship: str) -> bool:
         return self._buckets is None or bucket(relationship) in self._buckets
@@ -181,7 +187,15 @@ class SqliteWriter:
     # Rows
 
     def load(self, table: Table, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        return self._load(self._of(table).load_many, keys)
+        """As in ``Writer``. What stands in indexes is read along, since a row that is loaded will be put."""
+        statements = self._of(table)
+        if not statements.indexed:
+            yield from self._load(statements.load_many, keys)
+            return
+        standing = self._stands(table)
+        for key, state, *stands in self._load(statements.load_many, keys):
+            standing.note(key, tuple(stands))
+            yield key, state
 
     def load_one(self, table: Table, key: str) -> StoredState | None:
         with self._told():
@@ -191,29 +205,29 @@ class SqliteWriter:
     def put(self, table: Table, rows: Sequence[Cells]) -> None:
         """As in ``Writer``. Of a row that stands only those indexes are written of which a column changes: each is a page of its own."""
         statements = self._of(table)
-        if table.beside or not statements.indexed:
+        if not statements.indexed:
             self._put(statements.upsert, rows, rows)
             return
-        standing = {key: indexed for key, *indexed in self._load(statements.load_indexed, [row[0] for row in rows])}
-        cells_of = statements.indexed_of
-        new: list[Cells] = []
-        changed: dict[tuple[bool, ...], list[tuple[int, Cells]]] = {}
-        for row in rows:
-            if (found := standing.get(row[0])) is None:
-                new.append(row)
-            else:
-                rowid, *before = found
-                changed.setdefault(tuple(map(eq, before, cells_of(row))), []).append((rowid, row))
-        self._put(statements.upsert, new, new)
-        for same, those in changed.items():
-            update = statements.update(same)
-            self._put(update.sql, [row for _, row in those], [(*update.cells(row), rowid) for rowid, row in those])
+        standing = self._stands(table)
+        for key, *stands in self._load(statements.load_indexed, standing.unknown(rows)):
+            standing.note(key, tuple(stands))
+        new, changed = standing.part(rows)
+        try:
+            self._put(statements.upsert, new, new)
+            for same, those in changed.items():
+                update = statements.update(same)
+                self._put(update.sql, [row for _, row in those], [(*update.cells(row), number) for number, row in those])
+        except BaseException:
+            standing.forget()
+            raise
 
     def delete(self, table: Table, keys: Sequence[str]) -> None:
+        self._stands(table).forget(keys)
         with self._told():
             self.connection.executemany(self._of(table).delete, [(key,) for key in keys])
 
     def delete_relationship(self, table: Table, relationship: str) -> None:
+        self._stands(table).forget()
         self.connection.execute(self._of(table).delete_relationship, (relationship,))
 
     def due(self, table: Table, cursor: Any, by_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
@@ -236,11 +250,13 @@ class SqliteWriter:
             self.connection.execute(f"CREATE INDEX {name} ON {quoted(table.name)} {definition(table, columns)}")
 
     def drop(self, name: str) -> None:
+        self._standing.clear()
         self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
         self.connection.execute("DELETE FROM parked WHERE projection = ?", (name,))
         self.connection.execute("DELETE FROM progress WHERE name = ?", (name,))
 
     def replace(self, table: Table) -> int:
+        self._standing.clear()
         name = table.projection.name
         self.connection.execute(f"ALTER TABLE {quoted(table.name)} RENAME TO {quoted(name)}")
         parked = self.connection.execute("UPDATE parked SET projection = ? WHERE projection = ?", (name, table.name)).rowcount
@@ -315,6 +331,9 @@ class SqliteWriter:
         except UNBINDABLE:
             return False
         return True
+
+    def _stands(self, table: Table) -> Standing:
+        return self._standing.setdefault(table.name, Standing(self._of(table).indexed_of))
 
     def _of(self, table: Table) -> Statements:
         found = self._statements.get(table)

@@ -3,8 +3,9 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from random import Random
 from typing import Any, Literal
 
 import msgspec
@@ -17,7 +18,8 @@ from projections.keeper import Keeper
 from projections.projection import Projection
 from projections.rebuild import rebuild
 from projections.stores import postgres_statements, sqlite_statements
-from projections.stores.interface import Page
+from projections.stores.interface import Page, Writer
+from projections.stores.slices import EVERYTHING
 from projections.stores.sqlite_writer import SqliteWriter
 from projections.tables import Table
 from projections.views import ViewRow, Views
@@ -281,6 +283,46 @@ def test_a_row_is_written_into_no_index_whose_columns_stay(tmp_path: Path) -> No
         ]
         assert written == [set(), {"share"}, {"number", "color"}]
     assert execute(tmp_path / "views.db", "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_row_is_changed_as_it_stands_whoever_wrote_it_last(place: Place) -> None:
+    """Also by another connection, in a transaction that was undone, or anew after it was removed."""
+    rng, table = Random(4), Table(THINGS)
+
+    def change(begun: Writer, told: dict[str, Row]) -> None:
+        for key in rng.choices(keys, k=8):
+            writer = rng.choice([begun, begun, begun.within(EVERYTHING)])
+            match rng.choice(["put", "put", "put", "load", "delete", "delete_relationship"]):
+                case "put":
+                    state = State(key, rng.randrange(12))
+                    told[key] = publish(state, 0)
+                    writer.put(table, [(*table.encode(told[key]), 0, None, 0, 1, table.encode_state(state))])
+                case "load":
+                    assert {key for key, _ in writer.load(table, [key])} == {key} & told.keys()
+                case "delete":
+                    writer.delete(table, [key])
+                    told.pop(key, None)
+                case _:
+                    writer.delete_relationship(table, key)
+                    told.pop(key, None)
+
+    with closing(filled(place, 3)) as views, closing(views.writer()) as one, closing(views.writer()) as other:
+        told = {each.row.thing: each.row for each in every(views)}
+        keys = sorted(told)
+        for _ in range(150):
+            writer, changed = rng.choice([one, one, other]), told.copy()
+            with suppress(UndoneError), writer.transaction():
+                change(writer, changed)
+                if rng.random() < 0.2:
+                    raise UndoneError
+                told = changed
+            assert {each.row.thing: each.row for each in every(views)} == told
+    if isinstance(place, Path):
+        assert execute(place, "PRAGMA integrity_check") == [("ok",)]
+
+
+class UndoneError(Exception):
+    """Undo what was done."""
 
 
 def test_a_reader_goes_on_with_what_it_began(place: Place) -> None:
