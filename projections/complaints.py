@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import msgspec
 
 from projections.named import named
-from projections.scoring.cases.case import Mark
+from projections.scoring.marks import Mark
 from schemas.catalogue import By, Complaint, ComplaintResolved, Severity
 from schemas.touchpoint import iso
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from projections.projection import Projection
-from projections.scoring.cases.case import Mark, mark
+from projections.scoring.marks import Mark, mark
 from schemas.touchpoint import Recorded
 
 State = TypeVar("State", bound=msgspec.Struct)

@@ -11,10 +11,10 @@ import msgspec
 
 from projections.acquisition.firsts import FIRSTS, Teller
 from projections.scoring import state as scoring
-from projections.scoring.cases import Case, Mark, book
-from projections.scoring.cases.case import mark
+from projections.scoring.cases import Case, book
 from projections.scoring.evidence import DAY_US, kept
 from projections.scoring.figures import Totals, purchases, summed
+from projections.scoring.marks import Mark, mark
 from projections.scoring.models import Model, Source
 from projections.scoring.policy import AcquisitionPolicy, Policy
 from schemas import catalogue as c

@@ -13,9 +13,9 @@ import msgspec
 
 from projections.named import named
 from projections.scoring import gains
-from projections.scoring.cases.case import Mark
 from projections.scoring.evidence import DAY_US
 from projections.scoring.gains import stakes
+from projections.scoring.marks import Mark
 from schemas.catalogue import NegotiationClosed, NegotiationOffer, NegotiationOpened
 from schemas.touchpoint import iso
 

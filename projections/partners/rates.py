@@ -10,7 +10,7 @@ from datetime import date
 import msgspec
 
 from projections.projection import Projection
-from projections.scoring.cases.case import Mark, mark
+from projections.scoring.marks import Mark, mark
 from schemas.catalogue import Rate
 from schemas.touchpoint import Recorded
 

@@ -13,8 +13,8 @@ import msgspec
 
 from projections.months import month_name, month_of
 from projections.projection import Projection
-from projections.scoring.cases.case import Mark, mark
 from projections.scoring.evidence import DAY_US
+from projections.scoring.marks import Mark, mark
 from projections.scoring.policy import Policy
 from schemas import catalogue as c
 from schemas.identity import digest

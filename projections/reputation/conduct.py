@@ -14,9 +14,9 @@ import msgspec
 from projections.months import month_name, month_of
 from projections.projection import Projection, fading
 from projections.reputation.topics import CASES, NUMBERS, SIMPLE, TOPICS, told
-from projections.scoring.cases import Case, Mark, book
-from projections.scoring.cases.case import mark
+from projections.scoring.cases import Case, book
 from projections.scoring.evidence import faded, kept
+from projections.scoring.marks import Mark, mark
 from projections.scoring.policy import Policy
 from schemas.catalogue import By, ContractBreached, Delivery, Incident, InvoiceDisputed, Opened, Payment, RequestAnswered
 from schemas.touchpoint import Recorded

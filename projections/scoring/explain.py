@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import msgspec
 
 from projections.scoring.cases import Case, Item
-from projections.scoring.cases.case import mark
 from projections.scoring.evidence import DAY_US, Evidence, faded, kept
 from projections.scoring.figures import Purchases, Total, Totals, add, levels, purchases, quality
+from projections.scoring.marks import mark
 from projections.scoring.models import Model
 from schemas.catalogue import Purchase
 from schemas.touchpoint import Recorded

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from projections.scoring.cases import Case, Mark, book
-from projections.scoring.cases.case import mark
+from projections.scoring.cases import Case, book
 from projections.scoring.evidence import DAY_US, Evidence, kept
+from projections.scoring.marks import Mark, mark
 from projections.scoring.models import Model, Source
 from projections.scoring.policy import Policy
 from schemas.catalogue import Action, Closed, Money, Opened, OrderPlaced, Purchase

@@ -6,8 +6,8 @@ It is the evidence of the score itself, without what time does to it later: a co
 from collections.abc import Iterator
 
 from projections.scoring.cases import Case
-from projections.scoring.cases.case import mark
 from projections.scoring.evidence import DAY_US
+from projections.scoring.marks import mark
 from projections.scoring.models import Model
 from projections.scoring.turn import Trial, Turn, Turning, gap, trial
 from schemas.catalogue import Purchase

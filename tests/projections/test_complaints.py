@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.complaints import COMPLAINTS, Row
-from projections.scoring.cases.case import mark
 from projections.scoring.cases.complaint import ComplaintCase
+from projections.scoring.marks import mark
 from projections.scoring.policy_file import shipped
 from schemas.catalogue import Complaint, ComplaintResolved, Contact, Data, Money
 from schemas.touchpoint import Recorded

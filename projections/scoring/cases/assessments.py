@@ -2,8 +2,9 @@
 
 import msgspec
 
-from projections.scoring.cases.case import CaseBase, Item, Mark, mark
+from projections.scoring.cases.case import CaseBase, Item
 from projections.scoring.evidence import faded, kept
+from projections.scoring.marks import Mark, mark
 from projections.scoring.policy import Policy
 from schemas.catalogue import Assessment
 from schemas.touchpoint import Recorded

@@ -2,8 +2,9 @@
 
 from math import exp2
 
-from projections.scoring.cases.case import CaseBase, Item, Mark, mark
+from projections.scoring.cases.case import CaseBase, Item
 from projections.scoring.evidence import DAY_US, HOUR_US
+from projections.scoring.marks import Mark, mark
 from projections.scoring.policy import Policy
 from schemas.catalogue import Complaint, ComplaintResolved
 from schemas.touchpoint import Recorded

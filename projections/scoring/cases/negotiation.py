@@ -1,9 +1,10 @@
 """A negotiation: what each side gained above its walk-away when it closed with an agreement. Offers are remembered by count."""
 
 from projections.scoring import balance
-from projections.scoring.cases.case import CaseBase, Item, Mark, mark
+from projections.scoring.cases.case import CaseBase, Item
 from projections.scoring.evidence import Evidence
 from projections.scoring.gains import stakes
+from projections.scoring.marks import Mark, mark
 from projections.scoring.policy import DealPolicy, Policy
 from schemas.catalogue import Issue, NegotiationClosed, NegotiationOffer, NegotiationOpened
 from schemas.touchpoint import Recorded

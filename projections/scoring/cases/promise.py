@@ -1,7 +1,8 @@
 """A promise of either side: kept, late, broken, waived; or overdue and growing."""
 
-from projections.scoring.cases.case import CaseBase, Item, Mark, mark
+from projections.scoring.cases.case import CaseBase, Item
 from projections.scoring.evidence import DAY_US
+from projections.scoring.marks import Mark, mark
 from projections.scoring.policy import Policy
 from schemas.catalogue import Promise, PromiseSettled
 from schemas.touchpoint import Recorded, microseconds

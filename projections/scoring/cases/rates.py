@@ -3,7 +3,8 @@
 import msgspec
 
 from projections.scoring import cost
-from projections.scoring.cases.case import CaseBase, Item, Mark, mark
+from projections.scoring.cases.case import CaseBase, Item
+from projections.scoring.marks import Mark, mark
 from projections.scoring.policy import Policy
 from schemas.catalogue import Rate
 from schemas.touchpoint import Recorded
