@@ -44,6 +44,18 @@ class Checkpoints:
         kept = self.ledger.checkpoints(newest=1)
         return self.trust().open(kept[0].note) if kept else None
 
+    def rested_on(self) -> Opened:
+        """The newest checkpoint, which the tiles reach: what proofs rest on.
+
+        Raises:
+            UnprovenError: none is kept.
+        """
+        newest = self.newest()
+        if newest is None:
+            raise UnprovenError("the checkpoint just made is gone from the store: see `rledger verify`")
+        self.tiles.advance(newest.checkpoint.size)
+        return newest
+
     def make(self, now_us: int, told: Callable[[int], None] = lambda _: None) -> Note:
         """Sign the log as it is now, keep the checkpoint, publish it beside the tiles, and anchor it; the newest again if nothing came.
 
