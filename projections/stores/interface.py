@@ -4,6 +4,7 @@ Rows go in and out as cells: the public columns of a table, then ``evaluated_us`
 Every method may raise ``StoreUnavailableError``: nothing was written, try again.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -148,9 +149,10 @@ class Holding(NamedTuple):
     position: int | None
 
 
-class Lock(Protocol):
-    """A lock that the process's death releases, or a worker's part in the work."""
+class Lock(ABC):
+    """A lock that the process's death releases, or a worker's part in the work; released at the end of a ``with``."""
 
+    @abstractmethod
     def look(self) -> Share:
         """What is ours to write now: nothing, where it is ``()``. A worker asks between commits; it may change then only.
 
@@ -158,11 +160,15 @@ class Lock(Protocol):
             NotFoundError: what we kept was deleted. End, and begin anew.
         """
 
-    def release(self) -> None: ...
+    @abstractmethod
+    def release(self) -> None:
+        """Give up what is held, so that others need not wait."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
 
 
 class Writer(Protocol):

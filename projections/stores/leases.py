@@ -6,10 +6,9 @@ epoch, which the old one's commits are then compared with: safe whatever is beli
 
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
-from projections.stores.interface import Holding
+from projections.stores.interface import Holding, Lock
 from projections.stores.slices import Share, Slice, fair
 
 REBALANCE_S = 1.0  # between two looks at who else is there
@@ -50,7 +49,7 @@ def is_kept(holdings: Sequence[Holding]) -> bool:
     return any(one.worker is not None for one in holdings)
 
 
-class Leases:
+class Leases(Lock):
     """The slices of one worker, which the caller ends with ``release``."""
 
     def __init__(self, roll: Roll) -> None:
@@ -85,12 +84,6 @@ class Leases:
         """Give up everything, so that others need not wait."""
         self._slices = ()
         self._roll.leave()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.release()
 
     def _take_all(self) -> bool:
         held = self._roll.change(self._all)

@@ -6,8 +6,7 @@ is why ``synchronous_commit=off`` is enough here and not for the ledger. The sch
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -15,7 +14,7 @@ from psycopg_pool import ConnectionPool
 
 from ledger.postgres_connections import Connection, parse, refused
 from projections.stores import postgres_schema as schema
-from projections.stores.interface import Cells, Holding, Page, Parked, Progress, Purpose
+from projections.stores.interface import Cells, Holding, Lock, Page, Parked, Progress, Purpose
 from projections.stores.leases import Leases, is_kept
 from projections.stores.postgres_leases import PostgresRoll
 from projections.stores.postgres_session import Session
@@ -36,7 +35,7 @@ _BOUNDED = {  # no session waits for ever, nor others for it
 REBUILD_LOCK = 0x52524542  # "RREB": an advisory lock
 
 
-class SessionLock:
+class SessionLock(Lock):
     """An advisory lock; the server drops it with its connection, when this process dies.
 
     It is held by a transaction that stays open and sees nothing, so that it holds behind a pooler, too, and keeps no dead rows.
@@ -50,12 +49,6 @@ class SessionLock:
 
     def release(self) -> None:
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.release()
 
 
 class PostgresStore:

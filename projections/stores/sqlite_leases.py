@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from projections.stores.interface import Lock
 from projections.stores.leases import Decide, Held
 from projections.stores.slices import EVERYTHING, Share
 from projections.stores.sqlite_writer import SqliteWriter
@@ -25,7 +25,7 @@ TAKE = "UPDATE slices SET worker = ?, epoch = epoch + 1 WHERE first = ?"
 Reading = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
-class FileLock:
+class FileLock(Lock):
     """An exclusive lock on a file; ``take`` takes it."""
 
     def __init__(self, descriptor: int) -> None:
@@ -48,12 +48,6 @@ class FileLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.release()
 
 
 class SqliteRoll:
