@@ -157,6 +157,7 @@ class Keeper:
 
     def _opened(self) -> dict[str, Progress]:
         """Start from what the file says."""
+        self.writer.forget()
         found = self.writer.progress(self._names)
         known = {}
         for folding in self._foldings:

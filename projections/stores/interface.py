@@ -199,6 +199,12 @@ class Writer(Protocol):
     def parts(self, names: Collection[str]) -> list[Part]:
         """This writer's share by the position at which the live tables ``names`` stand, the lowest first; none where none of them is."""
 
+    def forget(self) -> None:
+        """Somebody else may have written rows of this share: what was read or written of them here no longer counts.
+
+        Until this is said, a writer takes the rows it knows to stand as it left them.
+        """
+
     def undisturbed(self) -> bool:
         """Within a transaction: whether nobody has written to this store since this writer's last commit, as far as that is known."""
 

@@ -154,6 +154,9 @@ class PostgresWriter:
             rows = "INSERT INTO views.slices SELECT first, beyond, %s FROM unnest(%s::int[], %s::int[]) AS new (first, beyond)"
             self._connection.execute(rows, (epoch + 1, firsts, beyonds))
 
+    def forget(self) -> None:
+        """Nothing is remembered: the server compares by itself."""
+
     def undisturbed(self) -> bool:
         """Not known: ``progress`` must lock what it reads."""
         return False

@@ -1,7 +1,7 @@
 """What stands in the indexes of a table of views.db, as one connection read or wrote it: a row is not looked up again before it is changed.
 
-It holds as long as nothing else changes the file: whoever uses it begins with nothing known when somebody wrote to it, or a transaction
-was rolled back.
+It is as true as the states that a keeper has in memory, and is let go of with them: when somebody else wrote to these rows, or a
+transaction was rolled back.
 """
 
 from collections.abc import Callable, Sequence

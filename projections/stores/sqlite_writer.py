@@ -99,8 +99,6 @@ class SqliteWriter:
         with self._told():
             connection.execute("BEGIN IMMEDIATE")  # not at the first write: two writers would meet and neither could go on
             try:
-                if not self.undisturbed():
-                    self._standing.clear()
                 self._prove()
                 yield
                 left = self._now()
@@ -108,6 +106,7 @@ class SqliteWriter:
                 self._left = left
             finally:
                 if connection.in_transaction:
+                    self.forget()
                     connection.execute("ROLLBACK")
         self._committed()
 
@@ -138,6 +137,9 @@ class SqliteWriter:
             for position, some in groupby(rows, key=itemgetter(0))
         ]
         return [Part(found[0].position, self._share)] if len(found) == 1 else found
+
+    def forget(self) -> None:
+        self._standing.clear()
 
     def undisturbed(self) -> bool:
         return self._left == self._now()
@@ -250,13 +252,13 @@ class SqliteWriter:
             self.connection.execute(f"CREATE INDEX {name} ON {quoted(table.name)} {definition(table, columns)}")
 
     def drop(self, name: str) -> None:
-        self._standing.clear()
+        self.forget()
         self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
         self.connection.execute("DELETE FROM parked WHERE projection = ?", (name,))
         self.connection.execute("DELETE FROM progress WHERE name = ?", (name,))
 
     def replace(self, table: Table) -> int:
-        self._standing.clear()
+        self.forget()
         name = table.projection.name
         self.connection.execute(f"ALTER TABLE {quoted(table.name)} RENAME TO {quoted(name)}")
         parked = self.connection.execute("UPDATE parked SET projection = ? WHERE projection = ?", (name, table.name)).rowcount
