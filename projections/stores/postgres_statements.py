@@ -7,8 +7,8 @@ which keeps the text as it was written. Rows are written as one array a column, 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from projections.stores.indexes import ways
 from projections.stores.interface import Page
-from projections.stores.ways import ways
 from projections.tables import BOOKKEEPING, REQUIRED, Table, quoted
 
 TYPES: dict[type | None, str] = {

@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 
 from ledger.postgres_connections import Connection
+from projections.stores.indexes import definition
 from projections.stores.interface import (
     DIFFERENCES_MAX,
     MOVED,
@@ -30,7 +31,6 @@ from projections.stores.interface import (
 from projections.stores.postgres_session import Session, Told
 from projections.stores.postgres_statements import Statements, in_schema
 from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
-from projections.stores.ways import definition
 from projections.tables import Table, quoted
 from schemas.errors import LeaseLostError
 

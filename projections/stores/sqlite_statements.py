@@ -5,8 +5,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from projections.stores.indexes import served, ways
 from projections.stores.interface import Cells, Page
-from projections.stores.ways import served, ways
 from projections.tables import Table, quoted
 
 

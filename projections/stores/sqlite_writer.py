@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import sqlite_utils
 
+from projections.stores.indexes import definition
 from projections.stores.interface import (
     DIFFERENCES_MAX,
     MOVED,
@@ -29,7 +30,6 @@ from projections.stores.interface import (
 from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
 from projections.stores.sqlite_standing import Standing
 from projections.stores.sqlite_statements import Statements, marks
-from projections.stores.ways import definition
 from projections.tables import BOOKKEEPING, REQUIRED, Table, quoted
 from schemas.errors import LeaseLostError
 
