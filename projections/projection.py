@@ -33,6 +33,7 @@ class Projection(msgspec.Struct, frozen=True):
     due: when the row, published for a moment, will next be another although nothing happens (microseconds UTC): the close of the day after
         publishes it again. Later than the moment, and not later than the change; the moment itself where figures fade all the time, whose
         row each close publishes; None: never. So is every row of a projection without it.
+    told: for which moment the row of a state is published at an event, where that is not when the event was recorded.
     index: names of columns to index; each entry one index, comma-separated for several columns. It is asked by all but the last column, and
         has the order of the last one; rows without a value in a column that is asked for are not in it.
     """
@@ -47,25 +48,29 @@ class Projection(msgspec.Struct, frozen=True):
     takes: frozenset[type] | None = None
     timely: Callable[[Any, Sequence[Recorded]], Sequence[Recorded]] | None = None
     due: Callable[[Any, int], int | None] | None = None
+    told: Callable[[Any], int] | None = None
     policy: str = ""
     index: tuple[str, ...] = ()
 
     def moment(self, state: Any, recorded_us: int, tick_us: int) -> tuple[int, int | None]:  # noqa: ANN401  # the projection's state
         """The moment to publish a row for, and when it is due again.
 
-        It is the last at which the row changed by itself up to the close of a day at ``tick_us``, counted from when its newest event was
-        recorded; so it is the same however many closes there were, and whenever they were noticed.
+        It is the last at which the row changed by itself up to the close of a day at ``tick_us``, counted from that of its newest event,
+        which was recorded at ``recorded_us``; so it is the same however many closes there were, and whenever they were noticed.
         """
-        moment_us = recorded_us
+        moment_us = recorded_us if self.told is None else self.told(state)
         if self.due is None:
             return moment_us, None
         due_us = self.due(state, moment_us)
-        while due_us is not None and moment_us < due_us <= tick_us:
-            moment_us, due_us = due_us, self.due(state, due_us)
-        if due_us != moment_us:
-            return moment_us, due_us
-        moment_us = max(moment_us, tick_us)
-        return moment_us, moment_us + 1
+        if recorded_us <= tick_us:  # a close before the event knew nothing of it
+            while due_us is not None and moment_us < due_us <= tick_us:
+                moment_us, due_us = due_us, self.due(state, due_us)
+        if due_us is None:
+            return moment_us, None
+        if due_us == moment_us:
+            moment_us = max(moment_us, tick_us)
+            due_us = moment_us + 1
+        return moment_us, max(due_us, recorded_us)
 
     def row_key(self, event: Recorded) -> str | None:
         """The key of an event's row; None when the event, of whatever type, is not for this projection."""

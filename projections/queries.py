@@ -191,6 +191,10 @@ class Reader:
             return (projection.publish(state, moments.at_us) for state in self.states(projection, moments))
         return (found.row for found in self.views.select(projection))
 
+    def as_they_are(self, projection: Projection, where: Mapping[str, Any], moments: Moments) -> Iterator[Any]:
+        """Public rows as they are at this moment, of those that are published with these values: the close of a day may be to come."""
+        return (projection.publish(found.state, moments.at_us) for found in self.views.select(projection, where=where, state=True))
+
     def states(self, projection: Projection, moments: Moments) -> Iterator[Any]:
         """What every row of a view rests on, in no order."""
         if moments.past:

@@ -7,9 +7,12 @@ from datetime import date
 from statistics import quantiles
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 from projections.acquisition.beginnings import EPOCH_DAY, Row, acquisition
 from projections.moments import Moments
 from projections.queries import Reader
+from projections.scoring.evidence import DAY_US
 from projections.scoring.policy import Policy
 from schemas.errors import SettingsError
 
@@ -23,12 +26,13 @@ EXPERIENCES = {
     "customer": ("purchase", "delivery", "complaint", "answer", "payment"),
     "partner": ("delivery", "complaint", "quote", "answer", "rate", "payment"),
 }
+FIGURES = ("quality", "active", "value", "cost")
 SIZES = 3  # groups of purchases by size
 SIZES_MIN = 12  # first purchases in one currency before they are parted by size
 
 
 class Began(NamedTuple):
-    """One relationship, as the view tells it for one horizon."""
+    """One relationship, as the view tells it for one horizon; of its figures none before that has passed."""
 
     relationship: str
     kind: str
@@ -37,9 +41,9 @@ class Began(NamedTuple):
     firsts: Mapping[str, str | None]
     purchase: tuple[str, float] | None  # currency, amount
     quality: float | None
-    active: bool
+    active: bool | None
     value: float | None
-    cost: float
+    cost: float | None
     currency: str | None
     basis: str | None
 
@@ -65,15 +69,18 @@ def horizon(days: int | None, policy: Policy) -> int:
 
 
 def beginnings(reader: Reader, moments: Moments, horizon_days: int) -> list[Began]:
-    """Every relationship that has begun."""
+    """Every relationship that has begun, as it is told at the moment asked about."""
     policy = reader.policy_at(moments)
-    which = "near" if horizon_days == policy.acquisition.near_days else "far"
+    view, which = acquisition(policy), "near" if horizon_days == policy.acquisition.near_days else "far"
     names = [name for name in Row.__struct_fields__ if not name.startswith(("near_", "far_"))]
-    figures = [f"{which}_{name}" for name in ("quality", "active", "value", "cost")]
-    return [
-        _began(dict(zip([*names, *figures], row, strict=False)), which)
-        for row in reader.columns(acquisition(policy), [*names, *figures], moments)
-    ]
+    names += [f"{which}_{name}" for name in FIGURES]
+    found = [_began(dict(zip(names, row, strict=False)), which) for row in reader.columns(view, names, moments)]
+    last_day = moments.at_us // DAY_US - horizon_days
+    if any(one.active is None and one.begun_day <= last_day for one in found):  # the close of a day that tells them is to come
+        rows = reader.as_they_are(view, {f"{which}_active": None}, moments)
+        now = {row.relationship: _began(msgspec.structs.asdict(row), which) for row in rows}
+        found = [now.get(one.relationship, one) for one in found]
+    return found
 
 
 def _began(row: Mapping[str, Any], which: str) -> Began:
@@ -86,7 +93,7 @@ def _began(row: Mapping[str, Any], which: str) -> Began:
         {name: row[f"first_{name}"] for name in ("delivery", "complaint", "answer", "payment", "quote", "rate")},
         None if amount is None else (currency, amount),
         row[f"{which}_quality"],
-        bool(row[f"{which}_active"]),
+        None if (active := row[f"{which}_active"]) is None else bool(active),
         row[f"{which}_value"],
         row[f"{which}_cost"],
         row["currency"],

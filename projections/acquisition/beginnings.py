@@ -12,16 +12,18 @@ from operator import attrgetter
 
 import msgspec
 
-from projections.acquisition.days import State, as_of, fold, steps, timely
+from projections.acquisition.days import UNTOLD, Kind, State, fold, quality_at, steps, timely
 from projections.projection import Projection
 from projections.scoring.cases import ComplaintCase
 from projections.scoring.evidence import DAY_US
-from projections.scoring.figures import levels, quality
 from projections.scoring.models import Model, models
 from projections.scoring.policy import AcquisitionPolicy, Policy
 from projections.scoring.state import WORD_BITS
 from schemas import catalogue as c
 
+Stood = tuple[float | None, bool | None, float | None, float | None]
+"""Quality, whether active, value and cost at a moment."""
+UNKNOWN: Stood = None, None, None, None
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
@@ -30,10 +32,11 @@ class Row(msgspec.Struct, frozen=True):
 
     begun_on: the day (UTC) of the first touchpoint. opened: whether an opening was told. channel, segment, incentive: as first told.
     first_...: within the policy's ``first_days``, null where nothing of the kind happened in them.
-    near_..., far_...: ``near_days`` and ``far_days`` after the beginning, or as it would be then if nothing more happened: a row counts
-    once they have passed. quality: 0-100, null where nothing was known. active: whether they bought, or we ordered, within ``active_days``
-    before. value: margin or revenue of a customer, spend with a partner, from the beginning on, in ``currency`` (that of most); cost:
-    incentives we gave in that currency, and our work. basis: ``margin`` where every purchase told it, ``revenue``, or ``spend``.
+    near_..., far_...: ``near_days`` and ``far_days`` after the beginning; null until the close of a day, or a touchpoint that happened
+    later, tells that the moment has passed. quality: 0-100, null where nothing was known. active: whether they bought, or we ordered,
+    within ``active_days`` before. value: margin or revenue of a customer, spend with a partner, from the beginning on, in ``currency``
+    (that of most); cost: incentives we gave in that currency, and our work. basis: ``margin`` where every purchase told it, ``revenue``,
+    or ``spend``.
     """
 
     relationship: str
@@ -54,13 +57,13 @@ class Row(msgspec.Struct, frozen=True):
     currency: str | None
     basis: str | None
     near_quality: float | None
-    near_active: bool
+    near_active: bool | None
     near_value: float | None
-    near_cost: float
+    near_cost: float | None
     far_quality: float | None
-    far_active: bool
+    far_active: bool | None
     far_value: float | None
-    far_cost: float
+    far_cost: float | None
 
 
 @cache
@@ -69,15 +72,17 @@ def acquisition(policy: Policy) -> Projection:
     by_kind = models(policy)
     return Projection(
         "acquisition",
-        version=4,
+        version=5,
         policy=policy.digest,
         row=Row,
         state=State,
         key=attrgetter("relationship"),
         takes=_TYPES,
         timely=partial(timely, policy.acquisition.far_days),
-        fold=partial(fold, {kind: {type_: steps(model, type_) for type_ in _TYPES} for kind, model in by_kind.items()}),
+        fold=partial(fold, {kind: Kind(model, {type_: steps(model, type_) for type_ in _TYPES}) for kind, model in by_kind.items()}),
         publish=partial(_publish, by_kind),
+        due=partial(_due, policy.acquisition),
+        told=attrgetter("seen_us"),
         index=("channel,relationship", "segment,relationship"),
     )
 
@@ -85,12 +90,21 @@ def acquisition(policy: Policy) -> Projection:
 _TYPES = frozenset(entry.struct for entry in c.CATALOGUE.values() if not entry.type.startswith(c.RESERVED_PREFIX))
 
 
-def _publish(by_kind: dict[str, Model], state: State, _moment_us: int) -> Row:
-    """The same at every moment: a row tells of moments that are fixed, and whoever reads it knows whether they have passed."""
+def _due(rule: AcquisitionPolicy, state: State, moment_us: int) -> int | None:
+    """The nearer of the two moments that have not passed."""
+    for days in (rule.near_days, rule.far_days):
+        if moment_us < (end_us := (state.begun + days) * DAY_US):
+            return end_us
+    return None
+
+
+def _publish(by_kind: dict[str, Model], state: State, moment_us: int) -> Row:
     model = by_kind[state.kind]
     rule = model.policy.acquisition
     currency, basis = _currency(state, model.kind, rule)
-    near, far = (_stood(state, model, days, currency, basis) for days in (rule.near_days, rule.far_days))
+    today = moment_us // DAY_US - state.begun
+    near = _stood(state, model, rule.near_days, currency, basis) if today >= rule.near_days else UNKNOWN
+    far = _stood(state, model, rule.far_days, currency, basis) if today >= rule.far_days else UNKNOWN
     first_us = (state.begun + rule.first_days) * DAY_US
     firsts = {name: told for name, told in state.firsts.items() if told.mark.at_us < first_us}
     words = {name: told.word for name, told in firsts.items()}
@@ -159,15 +173,13 @@ def _traded(state: State, since: int, end: int) -> bool:
     return False
 
 
-def _stood(
-    state: State, model: Model, after_days: int, currency: str | None, basis: str | None
-) -> tuple[float | None, bool, float | None, float]:
-    """Quality, whether active, value and cost so many days after the beginning."""
+def _stood(state: State, model: Model, after_days: int, currency: str | None, basis: str | None) -> Stood:
+    """How it was so many days after the beginning."""
+    rule = model.policy.acquisition
     end = state.begun + after_days
-    found = levels(as_of(state, model, end), model)
-    told = [one.evidence > 0.0 for one, dimension in zip(found, model.dimensions, strict=True) if dimension.weight]
-    score = round(quality(found, model), 2) if True in told else None
-    active = _traded(state, end - model.policy.acquisition.active_days, end)
+    told = state.near if after_days == rule.near_days else UNTOLD
+    score = quality_at(state, model, end) if told == UNTOLD else told
+    active = _traded(state, end - rule.active_days, end)
     cost = model.policy.serve.hour_cost * sum([hours for day, hours in state.served.items() if day < end])
     if currency is None:
         return score, active, None, round(cost, 2)

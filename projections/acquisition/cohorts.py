@@ -186,9 +186,9 @@ def _gap(members: Strata, others: Sequence[Strata], spread: float) -> tuple[int,
 
 def _actives(names: Sequence[str | None], judged: Mapping[str | None, Sequence[Began]], mass: float) -> dict[str | None, dict[str, Any]]:
     """The share still active. The spread of a share is that of all together, so that none or all of few is no certainty."""
-    every = [one.active for name in names for one in judged[name]]
+    every = [bool(one.active) for name in names for one in judged[name]]
     share = (sum(every) + 1.0) / (len(every) + 2.0)
-    means = [fmean(one.active for one in judged[name]) for name in names]
+    means = [fmean(bool(one.active) for one in judged[name]) for name in names]
     errors = [sqrt(share * (1.0 - share) / len(judged[name])) for name in names]
     found = {}
     for name, active in zip(names, shrunk(means, errors, SHARE_SCALE), strict=True):
@@ -219,6 +219,6 @@ def _values(names: Sequence[str | None], judged: Mapping[str | None, Sequence[Be
             "value": round(value.mean, 2),
             "value_interval": (round(low, 2), round(high, 2)),
             "valued": len(members[name]),
-            "cost": round(fmean(one.cost for one in members[name]), 2),
+            "cost": round(fmean(one.cost or 0.0 for one in members[name]), 2),
         }
     return found

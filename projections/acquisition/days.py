@@ -6,6 +6,7 @@ all others moves the beginning, and with it which days count.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,7 +14,7 @@ from projections.acquisition.firsts import FIRSTS, Teller
 from projections.scoring import state as scoring
 from projections.scoring.cases import Case, book
 from projections.scoring.evidence import DAY_US, kept
-from projections.scoring.figures import Totals, purchases, summed
+from projections.scoring.figures import Totals, levels, purchases, quality, summed
 from projections.scoring.marks import Mark, mark
 from projections.scoring.models import Model, Source
 from projections.scoring.policy import AcquisitionPolicy, Policy
@@ -21,6 +22,7 @@ from schemas import catalogue as c
 from schemas.touchpoint import Recorded
 
 UNKNOWN_DAY = 2**40  # days since 1970: after every day there is
+UNTOLD = -1.0  # a quality that was not worked out
 WON = ("channel", "segment", "incentive")
 """What an opening tells of how a relationship was won."""
 
@@ -47,14 +49,18 @@ class Told(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class State(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of the first days. Days are counted from 1970 UTC.
 
-    opened: whether an opening was told. won: see ``WON``. firsts: by experience. said: by day and dimension (``scoring.on_day``)
-    evidence for and against, forward-decayed, of cases too once they are no longer kept singly. money: by currency and day. traded: days
-    with a purchase, an order or a delivery. served: by day, hours of our work.
+    seen_us: the newest touchpoint. near: quality at the nearer moment, worked out once, before the first touchpoint that happened after it
+    is heard of; ``UNTOLD`` where none was, or one that happened before it was heard of since. opened: whether an opening was told. won: see
+    ``WON``. firsts: by experience. said: by day and dimension (``scoring.on_day``) evidence for and against, forward-decayed, of cases too
+    once they are no longer kept singly. money: by currency and day. traded: days with a purchase, an order or a delivery. served: by day,
+    hours of our work.
     """
 
     relationship: str
     kind: str
     begun: int = UNKNOWN_DAY
+    seen_us: int = 0
+    near: float | None = UNTOLD
     opened: bool = False
     won: dict[str, Told] = {}
     firsts: dict[str, Told] = {}
@@ -68,6 +74,13 @@ class State(msgspec.Struct, array_like=True, gc=False):
 
 Step = Callable[[State, Recorded, int], None]
 """Something that is remembered of a touchpoint, which happened on a day."""
+
+
+class Kind(NamedTuple):
+    """How relationships of one kind are folded. ``steps``: of every type there may be."""
+
+    model: Model
+    steps: Mapping[type, Sequence[Step]]
 
 
 def steps(model: Model, type_: type) -> tuple[Step, ...]:
@@ -102,16 +115,23 @@ def timely(far_days: int, state: State | None, events: Sequence[Recorded]) -> li
     return found
 
 
-def fold(by_kind: Mapping[str, Mapping[type, Sequence[Step]]], state: State | None, events: Sequence[Recorded]) -> State:
-    """The state after timely touchpoints, whatever the order in which they arrive. ``by_kind``: ``steps`` of every type there may be."""
+def fold(by_kind: Mapping[str, Kind], state: State | None, events: Sequence[Recorded]) -> State:
+    """The state after timely touchpoints, whatever the order in which they arrive."""
     if state is None:
         relationship = events[0].relationship
         state = State(relationship, relationship.partition("/")[0])
-    steps_of, begun = by_kind[state.kind], state.begun
+    model, steps_of = by_kind[state.kind]
+    near_days, begun = model.policy.acquisition.near_days, state.begun
     for event in events:
         day = event.occurred_us // DAY_US
         if day < begun:
             begun = state.begun = day
+        if event.occurred_us > state.seen_us:
+            state.seen_us = event.occurred_us
+        if day < begun + near_days:
+            state.near = UNTOLD
+        elif state.near == UNTOLD:
+            state.near = quality_at(state, model, begun + near_days)
         for step in steps_of[type(event.data)]:
             step(state, event, day)
     return state
@@ -217,7 +237,14 @@ def _earlier(event: Recorded, told: Told | None) -> bool:
     return told is None or event.occurred_us < told.mark.at_us or mark(event) < told.mark
 
 
-def as_of(state: State, model: Model, end: int) -> Totals:
+def quality_at(state: State, model: Model, end: int) -> float | None:
+    """Quality at the start of day ``end``, had nothing happened since, 0-100; None where nothing was known."""
+    found = levels(_as_of(state, model, end), model)
+    told = [one.evidence > 0.0 for one, dimension in zip(found, model.dimensions, strict=True) if dimension.weight]
+    return round(quality(found, model), 2) if True in told else None
+
+
+def _as_of(state: State, model: Model, end: int) -> Totals:
     """The evidence at the start of day ``end``, had nothing happened since, as ``scoring.figures.totals`` would tell it."""
     moment_us, first = end * DAY_US, scoring.on_day(end, 0)
     sums = [0.0] * (scoring.SLOTS * len(model.names))

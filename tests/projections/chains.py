@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import psycopg
@@ -53,13 +53,23 @@ def key(event: Recorded) -> str | None:
     return f"{event.relationship}#second" if event.version % 3 == 0 else event.relationship
 
 
+class Clock(NamedTuple):
+    """How time passes for rows; as in ``Projection``."""
+
+    due: Callable[[State, int], int | None] | None
+    told: Callable[[State], int] | None = None
+
+
+FADING = Clock(fading)
+
+
 def chains(
     poison: Callable[[str], bool] = lambda _: False,
     *,
     publish: Callable[[State, int], Row] | None = None,
     version: int = 1,
     name: str = "chains",
-    due: Callable[[State, int], int | None] | None = fading,
+    clock: Clock = FADING,
 ) -> Projection:
     """The projection; ``poison`` says of an event's id that it cannot be folded."""
 
@@ -77,7 +87,7 @@ def chains(
         state.last = event.id
         return None if event.id.startswith("remove-") else state
 
-    return Projection(name, version, Row, State, key, fold, publish or row, due=due, index=("events", "even,events"))
+    return Projection(name, version, Row, State, key, fold, publish or row, due=clock.due, told=clock.told, index=("events", "even,events"))
 
 
 def stepping(state: State, moment_us: int) -> int | None:
@@ -85,6 +95,11 @@ def stepping(state: State, moment_us: int) -> int | None:
     every_us, last_us = (5 + state.events) * SECOND, 60 * SECOND * (1 + state.events // 2)
     due_us = moment_us // every_us * every_us + every_us
     return due_us if due_us <= last_us else None
+
+
+def own_time(state: State) -> int:
+    """``told`` of rows whose events tell a time of their own."""
+    return state.events * 9 * SECOND
 
 
 def row(state: State, moment_us: int) -> Row:

@@ -39,12 +39,17 @@ class House:
 
 def rows(projection: Projection, events: Iterable[Recorded], moment_us: int = NOW) -> dict[str, Any]:
     """The rows of a projection after the events, by key."""
+    return {key: projection.publish(state, moment_us) for key, state in states(projection, events).items()}
+
+
+def states(projection: Projection, events: Iterable[Recorded]) -> dict[str, Any]:
+    """What the rows of a projection rest on after the events, by key."""
     states: dict[str, Any] = {}
     for event in events:
         key = projection.row_key(event)
         if key is not None and (timely := projection.in_time(states.get(key), event)):
             states[key] = projection.fold(states.get(key), timely)
-    return {key: projection.publish(state, moment_us) for key, state in states.items() if state is not None}
+    return {key: state for key, state in states.items() if state is not None}
 
 
 def row(projection: Projection, events: Iterable[Recorded], moment_us: int = NOW) -> Any:

@@ -1,7 +1,5 @@
 """Rows that change although nothing happens: published for the moment they do, at the close of the day after, and no others then."""
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,23 +9,26 @@ from schemas.touchpoint import Recorded
 from tests.projections.alerts.folds import VIEW as ALERTS
 from tests.projections.alerts.folds import folded
 from tests.projections.alerts.test_time import stories
-from tests.projections.chains import SECOND, House, Row, State, chains, row, stepping
+from tests.projections.chains import SECOND, Clock, House, Row, State, chains, own_time, row, stepping
 from tests.projections.events import DAY, NOW
 
 seconds = st.integers(1, 400).map(SECOND.__mul__)
 
 
-@given(st.sampled_from([fading, stepping]), st.integers(0, 9), seconds, st.lists(seconds, min_size=1, max_size=12).map(sorted))
+clocks = st.sampled_from([Clock(fading), Clock(stepping), Clock(stepping, own_time)])
+
+
+@given(clocks, st.integers(0, 9), seconds, st.lists(seconds, min_size=1, max_size=12).map(sorted))
 def test_how_often_a_day_is_closed_does_not_change_what_a_row_is_published_for(
-    due: Callable[[State, int], int | None], events: int, recorded_us: int, closes: list[int]
+    clock: Clock, events: int, recorded_us: int, closes: list[int]
 ) -> None:
-    view, state = chains(due=due), State("customer/c1", events)
+    view, state = chains(clock=clock), State("customer/c1", events)
     at = view.moment(state, recorded_us, 0)
     for close_us in closes:
         if at[1] is not None and at[1] <= close_us:
             at = view.moment(state, recorded_us, close_us)
     assert at == view.moment(state, recorded_us, closes[-1])
-    assert recorded_us <= at[0] <= max(recorded_us, closes[-1])
+    assert at[0] <= max(recorded_us if clock.told is None else clock.told(state), closes[-1])
 
 
 @pytest.mark.usefixtures("small")
@@ -41,7 +42,7 @@ def test_the_close_of_a_day_publishes_what_is_due_and_nothing_else(house: House)
         published.append(state.chain)
         return row(state, moment_us)
 
-    view = chains(due=due, publish=publish)
+    view = chains(clock=Clock(due), publish=publish)
     house.log.add_many(28, relationships=20)  # eight have two
     house.log.close_day()
     house.catch_up(view)

@@ -14,9 +14,9 @@ from projections.runner import Runner
 from projections.stores.interface import Comparison, Difference
 from schemas.errors import NotFoundError, StoreUnavailableError
 from schemas.touchpoint import Stored
-from tests.projections.chains import House, Log, Place, Row, State, chains, execute, from_nothing, row, table
+from tests.projections.chains import Clock, House, Log, Place, Row, State, chains, execute, from_nothing, row, table
 
-OTHERS = chains(name="others", due=None)
+OTHERS = chains(name="others", clock=Clock(None))
 BOTH = (chains(), OTHERS)
 
 

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +32,7 @@ from schemas.records import recorded
 from schemas.touchpoint import Recorded, Stored
 from tests.projections.chains import (
     SECOND,
+    Clock,
     House,
     Log,
     Place,
@@ -39,6 +40,7 @@ from tests.projections.chains import (
     chains,
     from_nothing,
     naive,
+    own_time,
     parked,
     row,
     stepping,
@@ -91,30 +93,29 @@ moves = st.lists(
 
 Moves = list[str | int | list[tuple[str, str]]]
 Sizes = tuple[int, int, int, int]
-Due = Callable[[State, int], int | None] | None
 disturbed = given(
     moves=moves,
-    due=st.sampled_from([fading, stepping, None]),
+    clock=st.sampled_from([Clock(fading), Clock(stepping), Clock(stepping, own_time), Clock(None)]),
     cached_rows=st.integers(1, 4),
     sizes=st.tuples(st.integers(1, 9), st.integers(1, 15), st.integers(1, 20), st.integers(1, 3)),
 )
 
 
 @disturbed
-def test_batches_crashes_and_rebuilds_do_not_change_the_rows(moves: Moves, due: Due, cached_rows: int, sizes: Sizes) -> None:
+def test_batches_crashes_and_rebuilds_do_not_change_the_rows(moves: Moves, clock: Clock, cached_rows: int, sizes: Sizes) -> None:
     with TemporaryDirectory() as folder:
-        rows_are_those_of_one_pass(Path(folder, "views.db"), moves, due, cached_rows, sizes)
+        rows_are_those_of_one_pass(Path(folder, "views.db"), moves, clock, cached_rows, sizes)
 
 
 @settings(max_examples=8)  # each makes a database
 @disturbed
-def test_nor_do_they_on_postgresql(postgres: Postgres, moves: Moves, due: Due, cached_rows: int, sizes: Sizes) -> None:
+def test_nor_do_they_on_postgresql(postgres: Postgres, moves: Moves, clock: Clock, cached_rows: int, sizes: Sizes) -> None:
     with postgres.database() as url:
-        rows_are_those_of_one_pass(url, moves, due, cached_rows, sizes)
+        rows_are_those_of_one_pass(url, moves, clock, cached_rows, sizes)
 
 
-def rows_are_those_of_one_pass(place: Place, moves: Moves, due: Due, cached_rows: int, sizes: Sizes) -> None:
-    broken, sound = chains(lambda id_: id_.startswith("poison"), due=due), chains(due=due)
+def rows_are_those_of_one_pass(place: Place, moves: Moves, clock: Clock, cached_rows: int, sizes: Sizes) -> None:
+    broken, sound = chains(lambda id_: id_.startswith("poison"), clock=clock), chains(clock=clock)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in zip(
             ("READ_EVENTS", "FOLD_EVENTS", "COMMIT_EVENTS", "SWEEP_ROWS", "CACHED_ROWS"), (*sizes, cached_rows), strict=True
@@ -191,7 +192,7 @@ def test_catching_up_ends_although_the_log_grows(house: House) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_the_close_of_a_day_publishes_every_row_again(house: House) -> None:
-    still = chains(name="still", due=None)
+    still = chains(name="still", clock=Clock(None))
     house.log.add_many(30, relationships=20)
     house.catch_up(chains(), still)
     house.log.close_day()

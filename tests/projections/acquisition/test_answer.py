@@ -1,7 +1,7 @@
 """The answer from the view is that of a fold from the ledger, on both stores; and it says what to do."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,17 @@ import pytest
 
 from projections.acquisition.answer import Answer, answers
 from projections.acquisition.began import BYS, beginnings
+from projections.acquisition.beginnings import EPOCH_DAY, acquisition
 from projections.moments import Moments
 from projections.queries import Reader
+from projections.rebuild import rebuild
+from projections.registry import projections
 from schemas import catalogue as c
 from schemas import cloudevents
 from schemas.errors import SettingsError
 from schemas.identity import digest
 from schemas.touchpoint import Recorded, Touchpoint, moment
+from service.days import day_closed
 from service.sample.generator import generate
 from tests.projections.chains import Place
 from tests.projections.events import DAY, NOW, POLICY, SEED, happened, sample
@@ -55,6 +59,27 @@ def test_the_view_and_a_fold_from_the_ledger_give_the_same_answer_on_both_stores
         assert told(now) == told(answer(house.reader, Moments(NOW, as_of_us=NOW, known_us=NOW), kind))
         assert {one.by for one in now.cohorts} == set(BYS)
         assert any(one.relationships > 5 for one in now.cohorts)
+
+
+def test_what_is_followed_day_by_day_is_told_by_the_first_close_and_is_what_is_made_anew(tmp_path: Path) -> None:
+    house, view, judged = House(tmp_path), acquisition(POLICY), set[str]()
+    log = sorted((event for name in sorted(sample())[::8] for event in sample()[name]), key=lambda event: event.occurred_us)
+    first = log[0].occurred_us // DAY
+    for day in range(first + 20, first + 340, 20):
+        happened_ = sum(event.occurred_us < day * DAY for event in log)
+        some, log = log[: happened_ - 2], log[happened_ - 2 :]  # of two nobody hears in time
+        house.now_us = day * DAY - 1
+        house.append([_touchpoint(event) for event in some])
+        house.now_us = day * DAY + 60_000_000
+        house.append([day_closed(house.now_us)])
+        for one in house.views.select(view):
+            age = day - (date.fromisoformat(one.row.begun_on).toordinal() - EPOCH_DAY)
+            assert (one.row.near_active is None, one.row.far_active is None) == (age < NEAR, age < FAR)
+            judged |= {one.row.relationship} if age >= FAR else set()
+    assert len(judged) > 10
+    both = rebuild(house.ledger, house.views, projections(POLICY), names=["acquisition", "alerts"], clock=lambda: NOW)
+    assert [one.comparison is not None and one.comparison.equal for one in both] == [True, True]
+    house.close()
 
 
 def test_rates_and_leaks_of_partners_are_ranked_with_the_rest(house: House) -> None:

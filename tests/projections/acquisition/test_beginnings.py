@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.acquisition.beginnings import acquisition
+from projections.acquisition.days import UNTOLD
 from projections.scoring.figures import figures
 from schemas import catalogue as c
 from schemas.touchpoint import Recorded, moment
 from tests.projections import houses
 from tests.projections.events import DAY, MODELS, NOW, POLICY, folded, happened, sample
-from tests.projections.houses import rows
 
 VIEW = acquisition(POLICY)
 row = partial(houses.row, VIEW)
@@ -50,7 +50,7 @@ def test_quality_is_what_was_told_that_day_on_the_evidence_of_then(days: int) ->
         told = figures(folded(then), MODELS[relationship.partition("/")[0]], end_us)
         found = row(list(events))
         quality = found.near_quality if days == RULE.near_days else found.far_quality
-        assert quality == (None if told.evidence <= 0.0 else pytest.approx(told.quality, abs=0.011))
+        assert quality == (None if end_us > NOW or told.evidence <= 0.0 else pytest.approx(told.quality, abs=0.011))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -153,6 +153,36 @@ def test_active_is_who_bought_within_so_many_days_before_a_moment(later: set[int
         assert active == any(end - RULE.active_days <= day < end for day in later)
 
 
-def test_a_row_that_is_told_again_at_any_moment_is_the_same() -> None:
-    events = list(next(iter(sample().values())))
-    assert rows(VIEW, events, NOW) == rows(VIEW, events, NOW + 400 * DAY)
+def test_nothing_is_told_of_a_moment_before_it_has_passed_and_the_same_ever_after() -> None:
+    begun_us = (NOW - 400 * DAY) // DAY * DAY
+    near_us, far_us = begun_us + RULE.near_days * DAY, begun_us + RULE.far_days * DAY
+    events = [bought(400), bought(350), bought(250)]
+    last = row(events)
+    for moment_us in (begun_us, near_us - 1, near_us, far_us - 1, far_us, NOW + 400 * DAY):
+        found = row(events, moment_us)
+        assert {name: value for name, value in msgspec.structs.asdict(found).items() if value is not None} == {
+            name: value
+            for name, value in msgspec.structs.asdict(last).items()
+            if value is not None
+            and not (name.startswith("near_") and moment_us < near_us)
+            and not (name.startswith("far_") and moment_us < far_us)
+        }
+
+
+@given(st.sampled_from(sorted(sample())), st.integers(0, 500 * DAY), st.integers(0, 300 * DAY))
+def test_until_it_is_due_a_row_stays_as_it_is(relationship: str, ago: int, more: int) -> None:
+    (state,) = houses.states(VIEW, sample()[relationship]).values()
+    assert VIEW.due is not None
+    due_us, until_us = VIEW.due(state, NOW - ago), NOW - ago + more
+    assert due_us is None or due_us > NOW - ago
+    assert VIEW.publish(state, until_us if due_us is None else min(until_us, due_us - 1)) == VIEW.publish(state, NOW - ago)
+
+
+def test_the_nearer_figure_is_remembered_until_one_from_before_it_is_heard_of() -> None:
+    events = [bought(400), delivered(380, late_days=3), bought(400 - RULE.near_days), bought(250)]
+    (state,) = houses.states(VIEW, events).values()
+    known = row(events[:2]).near_quality
+    assert state.near == row(events).near_quality == known
+    unknown = VIEW.fold(state, [happened(c.Complaint("x", "them", "critical"), 390)])
+    assert unknown.near == UNTOLD
+    assert row([*events, happened(c.Complaint("x", "them", "critical"), 390)]).near_quality < known - 1.0
