@@ -107,11 +107,6 @@ def _counted(purchases: float, fade: float, policy: PurchasesPolicy) -> float:
     return counted if counted > 0.0 else 0.0
 
 
-def _none(shape: float, rate_days: float, horizon_days: float) -> float:
-    """P(none) of a Poisson process whose rate a day is drawn from a Gamma distribution."""
-    return exp(-shape * log1p(horizon_days / rate_days))
-
-
 def _odds_left(purchases: float, days_since_first: float, days_since_last: float, policy: PurchasesPolicy) -> float:
     """P(left) / P(stayed), after so many days without a purchase."""
     if policy.leaving == 0.0:

@@ -34,7 +34,6 @@ from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
 from projections.tables import Table, quoted
 from schemas.errors import LeaseLostError
 
-COLUMNS = Progress.__struct_fields__
 INTEGERS = range(-(2**63), 2**63)  # what a bigint holds
 UNBINDABLE = (psycopg.DataError, UnicodeEncodeError, OverflowError)
 
