@@ -33,7 +33,7 @@ def own_kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
     if broker.is_ours:
         yield broker
     else:
-        with local_kafka() as own:
+        with local_kafka(brief=True) as own:
             yield own
 
 

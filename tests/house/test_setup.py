@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +14,17 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    for package in project["tool"]["uv"]["build-backend"]["module-name"]:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("bin/setup", "pyproject.toml", "requirements.lock"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    return tmp_path
+def copy() -> Iterator[Path]:
+    """On a disk, where packages are linked, not copied: they are half a GB."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
+        folder = Path(scratch)
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+        for package in project["tool"]["uv"]["build-backend"]["module-name"]:
+            shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("bin/setup", "pyproject.toml", "requirements.lock"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        yield folder
 
 
 def setup(folder: Path, **environment: str) -> subprocess.Popen[str]:

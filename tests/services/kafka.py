@@ -121,19 +121,22 @@ def kafka_for_tests() -> Iterator[Kafka]:
     if given := os.environ.get("RLEDGER_TEST_KAFKA"):
         yield Kafka(given)
     else:
-        with local_kafka() as broker:
+        with local_kafka(brief=True) as broker:
             yield broker
 
 
 @contextmanager
-def local_kafka() -> Iterator[Kafka]:
-    """A broker of our own, from Docker where it works, else from Maven's jars and this machine's Java; gone at the end, with its data."""
+def local_kafka(*, brief: bool = False) -> Iterator[Kafka]:
+    """A broker of our own, from Docker where it works, else from Maven's jars and this machine's Java; gone at the end, with its data.
+
+    brief: for minutes only, so that Java compiles it quickly instead of well, which halves what it takes of the processor.
+    """
     service = Service("kafka", signal.SIGTERM)
     try:
         settings = service.folder / "server.properties"
         port = free_port()
         settings.write_text(SETTINGS.format(port=port, controller_port=free_port(), folder=service.folder))
-        java = _java(service)
+        java = _java(service, *(["-XX:TieredStopAtLevel=1"] if brief else []))
         service.run([*java, "kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config", str(settings)])
         broker = Kafka(f"127.0.0.1:{port}", service, (*java, "kafka.Kafka", str(settings)))
         broker.start()
@@ -142,8 +145,8 @@ def local_kafka() -> Iterator[Kafka]:
         service.close()
 
 
-def _java(service: Service) -> list[str]:
-    options = ["-Xmx512m", "-XX:+UseSerialGC", "-cp"]
+def _java(service: Service, *more: str) -> list[str]:
+    options = ["-Xmx512m", "-XX:+UseSerialGC", *more, "-cp"]
     if docker_works():
         as_us = [f"--user={os.getuid()}:{os.getgid()}", f"--volume={service.folder}:{service.folder}", "--entrypoint=java"]
         return [*docker_run(service, *as_us, IMAGE), *options, "/opt/kafka/libs/*"]

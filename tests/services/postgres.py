@@ -47,16 +47,17 @@ def postgres_for_tests() -> Iterator[Postgres]:
     """The server at ``RLEDGER_TEST_POSTGRES`` if given, else one of our own.
 
     Our own does not fsync: no test here takes the power away, and what a killed server had written, the operating system still has.
+    It asks for passwords by MD5: SCRAM's thousands of rounds cost each connection 5 ms, and a test makes several.
     """
     if given := os.environ.get("RLEDGER_TEST_POSTGRES"):
         yield Postgres(given)
     else:
-        with local_postgres(fsync=False) as server:
+        with local_postgres(fsync=False, auth="md5") as server:
             yield server
 
 
 @contextmanager
-def local_postgres(*, fsync: bool = True) -> Iterator[Postgres]:
+def local_postgres(*, fsync: bool = True, auth: str = "scram-sha-256") -> Iterator[Postgres]:
     """A server of our own, from Docker where it works, else from this machine's programs; gone at the end with all its data."""
     service = Service("postgres", signal.SIGINT)  # "fast": does not wait for clients
     try:
@@ -64,9 +65,10 @@ def local_postgres(*, fsync: bool = True) -> Iterator[Postgres]:
         server = Postgres(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
         options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", f"fsync={'on' if fsync else 'off'}"]
         if docker_works():
-            command = [*docker_run(service, f"--env=POSTGRES_PASSWORD={password}", IMAGE), *options]
+            as_asked = (f"POSTGRES_PASSWORD={password}", f"POSTGRES_HOST_AUTH_METHOD={auth}", f"POSTGRES_INITDB_ARGS=--auth={auth}")
+            command = [*docker_run(service, *(f"--env={one}" for one in as_asked), IMAGE), *options]
         else:
-            command = [*_prepare(service, password), *options]
+            command = [*_prepare(service, password, auth), *options]
         service.start(command, server.answers)
         yield server
     finally:
@@ -81,7 +83,7 @@ def programs() -> Path | None:
     return Path(found).parent if found else None
 
 
-def _prepare(service: Service, password: str) -> list[str]:
+def _prepare(service: Service, password: str, auth: str) -> list[str]:
     """Make the data folder; returns the command that serves it."""
     folder = programs()
     if folder is None:
@@ -95,5 +97,5 @@ def _prepare(service: Service, password: str) -> list[str]:
     password_file.chmod(0o644)  # its folder is the owner's alone
     data = service.folder / "data"
     initdb = [folder / "initdb", "--no-sync", "--locale=C", "--encoding=UTF8", "--username=postgres"]
-    service.run([*as_user, *map(str, initdb), "--auth=scram-sha-256", f"--pwfile={password_file}", f"--pgdata={data}"])
+    service.run([*as_user, *map(str, initdb), f"--auth={auth}", f"--pwfile={password_file}", f"--pgdata={data}"])
     return [*as_user, str(folder / "postgres"), "-D", str(data), "-c", "unix_socket_directories="]
