@@ -71,7 +71,7 @@ def microseconds(moment_: datetime) -> int:
 
 def moment(us: int) -> datetime:
     """The aware UTC datetime of ``us``."""
-    return EPOCH + timedelta(microseconds=us)
+    return EPOCH + timedelta(0, 0, us)  # by name it takes a quarter longer
 
 
 def iso(us: int) -> str:
