@@ -85,6 +85,11 @@ class Folding:
         self.failed.add(relationship)
         self._waiting.add(relationship)
 
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.touched or self.failed)
+
     def takes(self, type_: type) -> bool:
         """Whether events with such data are for this projection."""
         return self._projection.takes is None or type_ in self._projection.takes

@@ -249,12 +249,13 @@ class Keeper:
     def _write(self, start: int, end: int, **reached: int) -> None:
         """Commit what was folded of the events behind ``start`` up to ``end``, and that the tables have ``reached`` so far."""
         while True:
-            changes = [folding.changes(self._tick_us) for folding in self._foldings]  # before others must wait for this commit
+            those = [folding for folding in self._foldings if folding.changed]
+            changes = [folding.changes(self._tick_us) for folding in those]  # before others must wait for this commit
             try:
                 with self._writing():
-                    for folding, changed in zip(self._foldings, changes, strict=True):
+                    for folding, changed in zip(those, changes, strict=True):
                         folding.write(self.writer, changed)
-                    for folding in self._foldings:
+                    for folding in those:
                         for relationship in sorted(folding.failed):
                             if relationship in self._foldings.corrected:
                                 failure = self._refold(folding, relationship, end)

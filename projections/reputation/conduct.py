@@ -7,7 +7,7 @@ the month it began to count, so the sums up to a month are what was so at its en
 
 from collections.abc import Sequence
 from functools import cache, partial
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -114,7 +114,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 COLUMNS = tuple(name for name in Row.__struct_fields__ if name.startswith(("for_", "against_")))
 """The columns of evidence."""
-_SLOTS = {name: 2 * NUMBERS[name.partition("_")[2]] + name.startswith("against_") for name in COLUMNS}  # their places in ``sums``
+_SLOTS = [2 * NUMBERS[name.partition("_")[2]] + name.startswith("against_") for name in COLUMNS]  # their places in ``sums``
 _WHOSE: dict[type, By | None] = dict.fromkeys((Opened, *CASES, *(type_ for sources in SIMPLE.values() for type_ in sources)))
 _WHOSE |= {Delivery: "us", Payment: "us", RequestAnswered: "us", ContractBreached: "us", Incident: "us", InvoiceDisputed: "them"}
 """Types the fold takes, and whose ``by`` makes them conduct of ours; None where more than the one touchpoint tells."""
@@ -186,14 +186,14 @@ def _publish(policy: Policy, state: State, moment_us: int) -> Row:
     # most are 0; what was made good may leave the last bits of a float
     amounts = [max(0.0, round(amount * fade, DIGITS)) if amount else 0.0 for amount in sums.topics]
     good, bad = sum(amounts[::2]), sum(amounts[1::2])
-    return Row(
-        relationship=state.relationship,
-        kind=state.kind,
-        segment=state.segment,
-        level=round(100.0 * (good + rule.prior_events * rule.prior_mean) / (good + bad + rule.prior_events), 2),
-        evidence=round(good + bad, DIGITS),
-        **{name: amounts[slot] for name, slot in _SLOTS.items()},
-        months={
+    columns: tuple[Any, ...] = (  # in their order: to name them took a third of the time
+        state.relationship,
+        state.kind,
+        state.segment,
+        round(100.0 * (good + rule.prior_events * rule.prior_mean) / (good + bad + rule.prior_events), 2),
+        round(good + bad, DIGITS),
+        *[amounts[slot] for slot in _SLOTS],
+        {
             month_name(month) if month != EARLIER else "earlier": (
                 round(plus * fade, DIGITS) if plus else 0.0,
                 round(minus * fade, DIGITS) if minus else 0.0,
@@ -201,3 +201,4 @@ def _publish(policy: Policy, state: State, moment_us: int) -> Row:
             for month, (plus, minus) in sums.newest(rule.months_kept).items()
         },
     )
+    return Row(*columns)

@@ -9,8 +9,9 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from ledger.sqlite_wal import PATIENCE, Copier
@@ -53,9 +54,10 @@ class SqliteStore:
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._copier = Copier(path, WAL_PAGES)
+        self._told = Told(path)
         with suppress(OSError):  # SQLite says why, below
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # of its own it would let everybody read it
-        with closing(self.writer()) as writer, self._told():
+        with closing(self.writer()) as writer, self._told:
             found = schema.version(writer.connection)
             if found > schema.SCHEMA_VERSION:
                 raise StoreNewerError(self.place, found, schema.SCHEMA_VERSION)
@@ -64,7 +66,7 @@ class SqliteStore:
                     schema.migrate(writer.connection)
 
     def writer(self, share: Share = EVERYTHING) -> SqliteWriter:
-        with self._told():
+        with self._told:
             connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
             for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
@@ -113,7 +115,7 @@ class SqliteStore:
 
     def scrub(self) -> bool:
         """The file holds nothing of them, for ``secure_delete`` overwrites; this empties the write-ahead log, too."""
-        with self._told(), closing(self.writer()) as writer, self._copier.idle:
+        with self._told, closing(self.writer()) as writer, self._copier.idle:
             ((busy, _, _),) = writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             return not busy
 
@@ -133,7 +135,7 @@ class SqliteStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._told():
+        with self._told:
             yield self._reader()
 
     def _reader(self) -> sqlite3.Connection:
@@ -146,16 +148,20 @@ class SqliteStore:
             self._opened.append(connection)
         return connection
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell what the file or the disk refuses as an error of the world; what we did wrong stays what it is."""
-        try:
-            yield
-        except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
-            if type(error) not in (sqlite3.OperationalError, sqlite3.DatabaseError):
-                raise
+
+class Told(AbstractContextManager[None]):
+    """Tells what the file at ``path`` or its disk refuses as an error of the world; what we did wrong stays what it is.
+
+    One serves all who ask at once: a commit asks some forty times, and a generator for each would take longer than all else they do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is sqlite3.OperationalError or kind is sqlite3.DatabaseError:
             raise StoreUnavailableError(
-                f"{self.path}: {error}. Check the disk and who else writes there; when the file is damaged, delete it and it is rebuilt"
+                f"{self._path}: {error}. Check the disk and who else writes there; when the file is damaged, delete it and it is rebuilt"
             ) from error
 
 

@@ -1,6 +1,8 @@
 """Every SQLite statement about the rows of one table. Names of tables and columns come from our own code, values are always bound."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -8,6 +10,8 @@ from typing import Any, NamedTuple
 from projections.stores.indexes import served, ways
 from projections.stores.interface import Cells, Page
 from projections.tables import Table, quoted
+
+LOAD_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 500)  # keys bound to one statement; few sizes, so that each is prepared once
 
 
 class Update(NamedTuple):
@@ -93,6 +97,20 @@ def _asked(table: Table, page: Page) -> tuple[str, str, list[Any]]:
     condition = " AND ".join(f"({test})" for test in tests) or "1"
     by = f"ORDER BY {order} {direction} NULLS LAST, {key} {direction} LIMIT ?"
     return condition, by, [*parameters, -1 if page.limit is None else page.limit]
+
+
+def sized(template: str, keys: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Statements of ``template`` for ``keys``, and what each is bound to: the last key is repeated up to one of ``LOAD_SIZES``."""
+    largest = LOAD_SIZES[-1]
+    for start in range(0, len(keys), largest):
+        some = keys[start : start + largest]
+        size = LOAD_SIZES[bisect_left(LOAD_SIZES, len(some))]
+        yield _of_size(template, size), [*some, *[some[-1]] * (size - len(some))]
+
+
+@cache
+def _of_size(template: str, size: int) -> str:
+    return template.format(marks(size))
 
 
 def marks(count: int) -> str:

@@ -29,11 +29,10 @@ from projections.stores.interface import (
 )
 from projections.stores.slices import BUCKETS, Share, Slice, bucket, buckets
 from projections.stores.sqlite_standing import Standing
-from projections.stores.sqlite_statements import Statements, marks
+from projections.stores.sqlite_statements import Statements, marks, sized
 from projections.tables import BOOKKEEPING, REQUIRED, Table, quoted
 from schemas.errors import LeaseLostError
 
-LOAD_ROWS = 500  # keys bound to one statement
 SUMMED = """
     name, max(version), max(build), max(status), max(updated_us), min(position), min(recorded_us), min(tick_us), min(swept_us),
     sum(commits), max(policy)
@@ -74,19 +73,17 @@ class SqliteWriter:
     """
 
     def __init__(
-        self,
-        connection: sqlite3.Connection,
-        told: Callable[[], AbstractContextManager[None]],
-        share: Share,
-        *,
-        committed: Callable[[], None],
+        self, connection: sqlite3.Connection, told: AbstractContextManager[None], share: Share, *, committed: Callable[[], None]
     ) -> None:
         self.connection = connection
         self._told, self._share, self._committed = told, share, committed
         self._buckets = None if len(buckets(share)) == BUCKETS else buckets(share)  # None: all, which need not be asked for
-        self._firsts = None if share is None else ", ".join(str(one.first) for one in share)
+        self._leased = share is not None and all(one.epoch is not None for one in share)  # and so proven in each transaction
+        whole = share is None or (self._leased and self._buckets is None)  # then there are no other slices
+        self._firsts = None if whole else ", ".join(str(one.first) for one in share or ())
         self._statements: dict[Table, Statements] = {}
         self._left: tuple[int, int] | None = None  # what changes with every commit, as the last one of ours left it
+        self._others: int | None = None  # the half of it that others change, in a transaction of ours, where they cannot
         self._standing: dict[str, Standing] = {}  # by table
 
     @contextmanager
@@ -96,15 +93,17 @@ class SqliteWriter:
         if connection.in_transaction:
             yield
             return
-        with self._told():
+        with self._told:
             connection.execute("BEGIN IMMEDIATE")  # not at the first write: two writers would meet and neither could go on
             try:
+                self._others = self._now()[0]
                 self._prove()
                 yield
                 left = self._now()
                 connection.execute("COMMIT")
                 self._left = left
             finally:
+                self._others = None
                 if connection.in_transaction:
                     self.forget()
                     connection.execute("ROLLBACK")
@@ -125,11 +124,11 @@ class SqliteWriter:
     # How far tables are, and who waits
 
     def progress(self, names: Collection[str] | None = None) -> dict[str, Progress]:
-        with self._told():
+        with self._told:
             return {name: at for name, at in read_progress(self.connection, self._in("slice")).items() if names is None or name in names}
 
     def parts(self, names: Collection[str]) -> list[Part]:
-        with self._told():
+        with self._told:
             rows = self.connection.execute(PARTS.format(marks(len(names)), self._in("first")), list(names)).fetchall()
         epochs = {one.first: one.epoch for one in self._share or ()}
         found = [
@@ -171,7 +170,7 @@ class SqliteWriter:
         self.connection.executemany("INSERT INTO slices VALUES (?, ?, ?, NULL)", [(one.first, one.beyond, epoch + 1) for one in slices])
 
     def waiting(self, projection: str) -> list[str]:
-        with self._told():
+        with self._told:
             found = self.connection.execute("SELECT relationship FROM parked WHERE projection = ?", (projection,))
             return [relationship for (relationship,) in found if self.holds(relationship)]
 
@@ -200,7 +199,7 @@ class SqliteWriter:
             yield key, state
 
     def load_one(self, table: Table, key: str) -> StoredState | None:
-        with self._told():
+        with self._told:
             found = self.connection.execute(self._of(table).load_one, (key,)).fetchone()
         return StoredState(*found) if found else None
 
@@ -225,7 +224,7 @@ class SqliteWriter:
 
     def delete(self, table: Table, keys: Sequence[str]) -> None:
         self._stands(table).forget(keys)
-        with self._told():
+        with self._told:
             self.connection.executemany(self._of(table).delete, [(key,) for key in keys])
 
     def delete_relationship(self, table: Table, relationship: str) -> None:
@@ -235,7 +234,7 @@ class SqliteWriter:
     def due(self, table: Table, cursor: Any, by_us: int, limit: int) -> tuple[list[StoredState], Any]:  # noqa: ANN401
         of = self._of(table)
         sql = of.due if self._buckets is None else of.due_of.format(", ".join(map(str, self._buckets)))
-        with self._told():
+        with self._told:
             found = self.connection.execute(sql, (cursor or 0, by_us, limit)).fetchall()
         return [StoredState(*row[:-1]) for row in found], found[-1][-1] if found else cursor
 
@@ -296,29 +295,30 @@ class SqliteWriter:
 
     def _prove(self) -> None:
         """Raises LeaseLostError where another worker has one of the slices, or had."""
-        if self._share is None or any(one.epoch is None for one in self._share) or self.undisturbed():
+        if self._share is None or not self._leased or self.undisturbed():
             return
         if not set(self._share) <= set(self.connection.execute(f"SELECT first, beyond, epoch FROM slices WHERE {self._in('first')}")):  # noqa: S608
             raise LeaseLostError("another worker has taken slices over that were ours: nothing was written; take part anew")
 
     def _now(self) -> tuple[int, int]:
         """What every change of the file changes: the first number if another connection made it, the second if this one did."""
-        ((others,),) = self.connection.execute("PRAGMA data_version")
+        others = self._others
+        if others is None:
+            ((others,),) = self.connection.execute("PRAGMA data_version")
         return others, self.connection.total_changes
 
     def _in(self, column: str) -> str:
         """The test for a column that holds the first bucket of a slice of ours."""
         return "1" if self._firsts is None else f"{column} IN ({self._firsts})"
 
-    def _load(self, sql: str, keys: Sequence[str]) -> Iterator[Cells]:
-        with self._told():
-            for start in range(0, len(keys), LOAD_ROWS):
-                some = keys[start : start + LOAD_ROWS]
-                yield from self.connection.execute(sql.format(marks(len(some))), some)
+    def _load(self, template: str, keys: Sequence[str]) -> Iterator[Cells]:
+        with self._told:
+            for sql, some in sized(template, keys):
+                yield from self.connection.execute(sql, some)
 
     def _put(self, sql: str, rows: Sequence[Cells], bound: Sequence[Cells]) -> None:
         """Write ``rows`` by a statement, to which these cells of each are ``bound``."""
-        with self._told():
+        with self._told:
             try:
                 self.connection.executemany(sql, bound)
             except UNBINDABLE as error:
