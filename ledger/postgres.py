@@ -23,7 +23,7 @@ from ledger.check import Findings
 from ledger.interface import Beside, Head, KeptCheckpoint, Take, Tree
 from ledger.plan import Outcome, Plan, Request, Row
 from ledger.postgres_appender import PAUSE_S, Appender
-from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told
+from ledger.postgres_connections import Connection, Cursor, Datastore, connect, parse, told, why
 from ledger.proof.merkle import Frontier
 from ledger.recorder import LedgerRecorder
 from ledger.vault import KeptKey, Sealer, Vault
@@ -316,4 +316,4 @@ class PostgresLedgerRecorder(LedgerRecorder, PostgresProcessRecorder):
         try:
             yield
         except (psycopg.Error, eventsourcing.persistence.PersistenceError) as error:
-            raise told(self.place, error, appending=appending) or error from error
+            raise told(self.place, why(self._conninfo, error), appending=appending) or error from error

@@ -12,6 +12,7 @@ import psycopg.pq
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
+from psycopg_pool import PoolTimeout
 
 from schemas.errors import ImmutableError, LedgerError, SettingsError, StoreUnavailableError
 
@@ -130,6 +131,16 @@ class Datastore(PostgresDatastore):
 
     def register_type_adapters(self) -> None:
         """Look for nothing: the composite type is for inserting in eventsourcing's way."""
+
+
+def why(conninfo: str, error: Exception) -> Exception:
+    """``error``, or what hinders a connection, which a pool that waited for one in vain does not say."""
+    if isinstance(error.__cause__ or error, PoolTimeout):
+        try:
+            Connection.connect(conninfo).close()
+        except psycopg.OperationalError as hindrance:
+            return hindrance
+    return error
 
 
 def told(place: str, error: Exception, *, appending: bool = False) -> LedgerError | None:

@@ -79,7 +79,11 @@ class Views:
 
     @staticmethod
     def exist(place: Path | str) -> bool:
-        """Whether views were ever made at ``place``."""
+        """Whether views were ever made at ``place``.
+
+        Raises:
+            StoreUnavailableError: nobody can say now.
+        """
         if isinstance(place, Path):
             return place.exists()
         from projections.stores.postgres import PostgresStore  # noqa: PLC0415  # as in Ledger.open

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
-from ledger.postgres_connections import Connection, parse, refused
+from ledger.postgres_connections import Connection, parse, refused, why
 from projections.stores import postgres_schema as schema
 from projections.stores.interface import Cells, Holding, Lock, Page, Parked, Progress, Purpose
 from projections.stores.leases import Leases, is_kept
@@ -26,6 +26,7 @@ from schemas.errors import LedgerError, StoreBusyError, StoreNewerError, StoreUn
 
 LOCK_TIMEOUT_S = 60  # a rebuild compares and swaps under the locks of all slices: seconds at a million rows
 IDLE_TIMEOUT_S = 60  # how long a session may stop in a transaction, say a paused process: others wait for its slices
+CONNECT_S = 10  # how long a reader waits for a connection
 READERS_MAX = 16  # connections that read at once
 READ_ROWS = 2_000  # fetched at once of a long answer
 _BOUNDED = {  # no session waits for ever, nor others for it
@@ -80,18 +81,24 @@ class PostgresStore:
             kwargs={"autocommit": True},
             configure=lambda connection: connection.set_up(_BOUNDED),
             check=ConnectionPool.check_connection,
+            timeout=CONNECT_S,
             name="views",
             open=True,
         )
 
     @staticmethod
     def exists(url: str) -> bool:
-        """Whether there are views in the database; False too where it cannot be reached."""
+        """Whether there are views in the database.
+
+        Raises:
+            StoreUnavailableError: it cannot be reached, or refuses us.
+        """
+        conninfo, place = parse(url)
         try:
-            with Connection.connect(parse(url)[0]) as connection:
+            with Connection.connect(conninfo) as connection:
                 return schema.version(connection) > 0
-        except psycopg.OperationalError:
-            return False
+        except psycopg.Error as error:
+            raise _told(place, error) or error from error
 
     def writer(self, share: Share = EVERYTHING) -> PostgresWriter:
         with self._told():
@@ -186,10 +193,10 @@ class PostgresStore:
         try:
             yield
         except psycopg.Error as error:
-            raise _told(self.place, error) or error from error
+            raise _told(self.place, why(self._conninfo, error)) or error from error
 
 
-def _told(place: str, error: psycopg.Error) -> LedgerError | None:
+def _told(place: str, error: Exception) -> LedgerError | None:
     """The error of ours for ``error``, or None where it is a bug."""
     said = str(error).strip()
     match error:

@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 import pytest
 
+from projections.stores import postgres
 from projections.views import Views
 from schemas.errors import SettingsError, StoreUnavailableError
 from tests.projections.chains import House, Place, Row, State, chains, from_nothing, row, table
@@ -80,6 +81,19 @@ def test_names_of_any_script_are_told_whatever_the_role_defaults_to(
     house.views.close()
 
 
+def test_who_finds_no_connection_is_told_why(
+    server: psycopg.Connection[tuple[Any, ...]], plain: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role, url = plain
+    server.execute(f"CREATE SCHEMA views AUTHORIZATION {role}; ALTER ROLE {role} CONNECTION LIMIT 1".encode())
+    monkeypatch.setattr(postgres, "CONNECT_S", 0.5)
+    with closing(Views.open(url)) as views, psycopg.connect(url):
+        with pytest.raises(StoreUnavailableError, match="too many connections for role"):
+            views.holdings()
+        with pytest.raises(StoreUnavailableError, match="too many connections for role"):
+            Views.exist(url)
+
+
 def test_tls_is_asked_for_by_the_url(postgres_url: str) -> None:
     with pytest.raises(StoreUnavailableError, match="SSL"):  # which the server of these tests does not speak
         Views.open(f"{postgres_url}?sslmode=require")
@@ -133,7 +147,8 @@ def test_views_a_worker_is_just_building_are_not_built_twice(house: House) -> No
 
 def test_a_server_that_is_not_there_is_told_at_once_without_the_password(postgres_url: str) -> None:
     absent = urlsplit(postgres_url)._replace(netloc="postgres:secret@127.0.0.1:1").geturl()
-    assert not Views.exist(absent)
+    with pytest.raises(StoreUnavailableError, match="refused"):
+        Views.exist(absent)
     with pytest.raises(StoreUnavailableError, match=r"postgresql://127\.0\.0\.1:1/") as refused:
         Views.open(absent)
     assert "secret" not in str(refused.value)
