@@ -24,6 +24,7 @@ from schemas.touchpoint import Touchpoint
 
 LINE_BYTES_MAX = 1 << 20  # what is kept of a longer line; an event has 256 KiB at most
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BATCH = "it is a batch, and a line is one CloudEvent: `jq -c '.[]' FILE | rledger append -` appends each of them"
 DELIMITERS = ";,\t|"  # that spreadsheets write
 DIGEST = "/digest"  # after a stream's name: the stream of the digests
 
@@ -114,7 +115,12 @@ class JsonLines:
         return Row(offset, lines.offset, (line if offset else line.removeprefix(BYTE_ORDER_MARK)).strip()) if line else None
 
     def touchpoint(self, row: Row, now_us: int) -> Touchpoint:
-        return decode_json(row.raw, now_us=now_us)
+        try:
+            return decode_json(row.raw, now_us=now_us)
+        except RefusedError as error:
+            if row.raw.startswith(b"[") and error.code == "bad_envelope":
+                raise RefusedError("bad_envelope", BATCH) from error
+            raise
 
 
 class Csv:

@@ -27,7 +27,7 @@ from schemas.errors import AlteredError, LedgerError, SettingsError, StoreUnavai
 from schemas.touchpoint import iso
 from service import masters
 from service.intake import source_settings
-from service.reading import NEAR_EVENTS
+from service.reading import NEAR_EVENTS, UPGRADED
 from service.settings import Settings
 from service.stores import open_ledger, open_views, views_place
 
@@ -156,7 +156,8 @@ def _views(settings: Settings, ledger: Ledger, policies: Policies) -> Iterator[C
         for one in views.status(ledger.head().position):
             found = f"version {one.version}, position {one.position:,}, {one.lag:,} events behind"
             if one.name in outdated:
-                yield Check(f"view {one.name}", "wrong", f"{found}; it is of another version or policy", keep)
+                do = f"{keep}; {UPGRADED}" if works else keep
+                yield Check(f"view {one.name}", "wrong", f"{found}; it is of another version or policy", do)
             elif one.lag and not (works and one.lag <= NEAR_EVENTS):
                 yield Check(f"view {one.name}", "wrong", found, keep)
             else:

@@ -22,6 +22,7 @@ from service.stores import open_ledger, open_views
 
 FIRST_BUILD_S = 30.0  # how long a question waits for a worker that is just building the views
 LOOK_S = 0.05
+UPGRADED = "a worker that was started before an upgrade must be started again"
 NEAR_EVENTS = 2_000  # a worker this close behind is current: it folds them faster than anybody asks
 
 
@@ -85,7 +86,8 @@ def _bring_up_to_date(ledger: Ledger, views: Views, notice: Callable[[str], None
             notice(f"a worker is bringing the views up to date, {behind:,} events to go ...")
             told = True
         if time.monotonic() > deadline_s:
-            raise StoreUnavailableError(f"the views are {behind:,} events behind, a worker is at it: ask again, or see `rledger doctor`")
+            late = f"the views are {behind:,} events behind, a worker is at it: ask again, or see `rledger doctor`"
+            raise StoreUnavailableError(late if found is not None else f"{late}; {UPGRADED}")
         time.sleep(LOOK_S)
     return policy
 

@@ -90,6 +90,12 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"service.cli.{module}"), attribute)
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of a line; a misspelt one is answered with those that may be meant."""
+        if args and args[0] not in LOOKUP and not args[0].startswith("-"):
+            raise click.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         """The commands in their groups, without importing any."""
         for title, section in COMMANDS.items():

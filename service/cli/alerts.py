@@ -94,8 +94,10 @@ def list_(  # one option each
         return
     for one in told:
         console.print(*_lines(one), sep="\n")
-    more = f"the first {len(told)} of {len(found)}; --limit 0 shows all. " if len(told) < len(found) else ""
-    console.print(output.note(f"{more}Take one: rledger alerts ack {told[0].alert.id}"))
+    more = f"the first {len(told):,} of {len(found):,}; --limit 0 shows all. " if len(told) < len(found) else ""
+    free = next((f"Take one: rledger alerts ack {one.alert.id}" for one in told if one.alert.state == "open"), "")
+    if more or free:
+        console.print(output.note(more + free))
 
 
 def _lines(listed: Listed) -> list[RenderableType]:
@@ -139,6 +141,8 @@ def assign(*, ids: tuple[str, ...], assignee: str, note: str | None, as_json: bo
 @as_json
 def snooze(*, ids: tuple[str, ...], until_us: int, note: str | None, as_json: bool) -> None:
     """Put them aside for a while; they are open again afterwards."""
+    if until_us <= now_us():
+        raise click.UsageError("--until is past: an alert that is put aside until then would be open again at once")
     until = moment(until_us)
     _record(ids, AlertSnoozed("?", until, note), f"snoozed until {until:%Y-%m-%d %H:%M} UTC", as_json=as_json)
 

@@ -8,7 +8,7 @@ import msgspec
 from ledger.proof.keys import VerifierKey
 from ledger.proof.text import encode_base64
 from schemas.touchpoint import iso, moment
-from service import own
+from service import masters, own
 from service.audit.checkpoints import Checkpoints
 from service.cli import output
 from service.cli.options import MomentType, PositionType, as_json, configured, example
@@ -76,7 +76,10 @@ def _tell(made: Manifest, folder: Path, *, as_json: bool) -> None:
     if as_json:
         output.json_lines([made])
         return
-    positions = f", positions {made.first_position:,} to {made.last_position:,}" if made.events else ""
+    if not made.events:
+        click.echo(f"no event is of what was chosen: {folder} holds a checkpoint and nothing else; `rledger list --name TEXT` finds names")
+        return
+    positions = f", positions {made.first_position:,} to {made.last_position:,}"
     click.echo(f"{made.events:,} events{positions}, proven by the checkpoint of {made.size:,} events, in {folder}")
 
 
@@ -169,6 +172,8 @@ def restore(
             behind.make_room(settings, verified.tree.size)
             signed = behind.signed_path(settings, copy.manifest.origin)
             keys = restoring.put_keys(copy, verified.opened, keys_path(settings), signed)
+            if (master := masters.state(settings, ledger)).master is not None and not master.here:
+                click.echo(f"{master.told}: bring it there before anything else", err=True)
         made = msgspec.structs.replace(made, keys=keys, recorded=recorded)
     if as_json:
         output.json_lines([made])

@@ -99,10 +99,11 @@ def test_who_takes_an_alert_is_recorded_and_it_is_found_by_that(alerted: Rledger
     assert (event["actor"], event["data"]["alert_id"]) == ("ada", id_)
 
 
-def test_a_snoozed_alert_is_open_again_afterwards(alerted: Rledger) -> None:
+def test_a_snoozed_alert_is_open_again_afterwards(alerted: Rledger, monkeypatch: pytest.MonkeyPatch) -> None:
     id_ = str(only(alerted)["id"])
     alerted("alerts", "snooze", id_, "--until", iso(now_us() + 3_600_000_000))
     assert only(alerted)["state"] == "snoozed"
+    monkeypatch.setattr("service.cli.alerts.now_us", lambda: now_us() - 10_000_000)
     alerted("alerts", "snooze", id_, "--until", iso(now_us() - 1_000_000))
     assert only(alerted)["state"] == "open"
 
@@ -333,3 +334,18 @@ def test_who_stands_at_exit_is_proposed_once_and_withdrawn_when_it_is_over(desk:
         assert noting._exits(desk.ledger, desk.reader, moment(desk.now_us - DAY_US).date(), desk.now_us) == count  # noqa: SLF001
         desk.next_day()
         assert [one.state for one in desk.alerts() if one.kind == "exit_candidate"] == states
+
+
+def test_an_alert_is_not_put_aside_until_a_moment_that_is_past(alerted: Rledger) -> None:
+    (one,) = alerted.json("alerts", "list")
+    done = alerted("alerts", "snooze", one["id"], "--until", "2026-01-01")
+    assert (done.returncode, "--until is past" in done.stderr) == (2, True)
+    assert [alert["state"] for alert in alerted.json("alerts", "list")] == ["open"]
+
+
+def test_the_list_proposes_to_take_what_nobody_has_taken(alerted: Rledger) -> None:
+    (one,) = alerted.json("alerts", "list")
+    take = f"Take one: rledger alerts ack {one['id']}"
+    assert take in alerted("alerts", "list").stdout
+    alerted("alerts", "resolve", one["id"])
+    assert take not in alerted("alerts", "list", "--state", "all").stdout

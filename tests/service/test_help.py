@@ -52,3 +52,10 @@ def test_an_unknown_command_is_a_usage_error(rledger: Rledger) -> None:
 
 def test_the_version_is_told(rledger: Rledger) -> None:
     assert rledger("--version").stdout.startswith("rledger, version ")
+
+
+def test_a_misspelt_command_is_answered_with_the_one_that_may_be_meant(rledger: Rledger) -> None:
+    done = rledger("exlpain", "customer/acme")
+    assert done.returncode == 2
+    assert "No such command 'exlpain'. Did you mean 'explain'?" in done.stderr
+    assert "No such command 'qqq'." in rledger("qqq").stderr

@@ -63,6 +63,12 @@ def test_append_takes_a_file_and_says_so_in_words(rledger: Rledger, tmp_path: Pa
     assert rledger("append", str(file)).stdout == "1 appended\n"  # it goes on where it was
 
 
+def test_a_batch_in_a_file_is_told_how_to_be_appended(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=f"[{purchase(1).strip()}, {purchase(2).strip()}]")
+    (kept,) = rledger.json("deadletters", "list")
+    assert (kept["code"], "jq -c '.[]' FILE | rledger append -" in kept["reason"]) == ("bad_envelope", True)
+
+
 def test_the_same_identity_with_other_content_is_refused(rledger: Rledger) -> None:
     rledger("append", "-", stdin=purchase(1))
     assert rledger.json("append", "-", stdin=purchase(1, subject="customer/other"))[0]["refused"] == 1

@@ -167,3 +167,8 @@ def test_each_byte_of_a_part_and_of_its_proof_counts(ledger: Rledger, tmp_path: 
             assert verified(ledger, tmp_path / "out").returncode == 1, name
         path.write_bytes(content)
     assert verified(ledger, tmp_path / "out").returncode == 0
+
+
+def test_an_export_of_nothing_says_so(ledger: Rledger, tmp_path: Path) -> None:
+    done = ledger("export", "--relationship", "customer/nobody", "--output", str(tmp_path / "none"), "--why", "a slip")
+    assert (done.returncode, "no event is of what was chosen" in done.stdout) == (0, True)

@@ -230,3 +230,14 @@ def test_the_guards_are_there_again_once_it_is_restored(other: Rledger, copy: Pa
         assert isinstance(store.recorder, SQLiteLedgerRecorder) == ("RLEDGER_STORE" not in other.environ)
         with pytest.raises(Exception, match="not of this copy"):
             store.recorder.take_origin("another")
+
+
+def test_a_restore_says_when_the_master_key_is_missing(tmp_path: Path) -> None:
+    before, after = Rledger(bare(tmp_path / "before")), Rledger(bare(tmp_path / "after"))
+    event = {"specversion": "1.0", "id": "1", "source": "/crm", "type": "relationship.opened.v1", "subject": "customer/1"}
+    before("append", "-", stdin=json.dumps(event | {"time": "2026-01-01T00:00:00Z", "data": {"name": "Ada"}}))
+    before("backup", str(tmp_path / "copy"))
+    assert "which is NOT at" in after("restore", str(tmp_path / "copy")).stderr
+    shutil.copy(tmp_path / "before/keys/master", tmp_path / "after/keys/master")
+    assert after("restore", str(tmp_path / "copy")).stderr == ""
+    assert "Ada" in after("list").stdout
