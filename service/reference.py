@@ -13,6 +13,7 @@ from types import ModuleType
 
 import click
 import msgspec
+from msgspec import inspect as inspection
 
 import consumers
 import ledger
@@ -133,8 +134,17 @@ def _views() -> str:
     return "\n".join(parts)
 
 
+PLAIN = {inspection.StrType: "str", inspection.IntType: "int", inspection.FloatType: "float", inspection.BoolType: "bool"}
+
+
 def _type(annotation: object) -> str:
-    """The annotation as people read it, JSON where the column holds more than one value."""
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    plain = re.fullmatch(r"(str|int|float|bool)( \| None)?", text)
-    return text.replace(" | None", ", or null") if plain else "JSON"
+    """What stands in a column, as people read it: the values where there are only some, JSON where there may be more than one."""
+    found = inspection.type_info(annotation)
+    types = found.types if isinstance(found, inspection.UnionType) else (found,)
+    null = ", or null" if any(isinstance(one, inspection.NoneType) for one in types) else ""
+    match [one for one in types if not isinstance(one, inspection.NoneType)]:
+        case [inspection.LiteralType(values=values)]:
+            return ", ".join(f"`{value}`" for value in values) + null
+        case [one] if type(one) in PLAIN:
+            return PLAIN[type(one)] + null
+    return "JSON"

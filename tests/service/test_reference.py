@@ -49,3 +49,9 @@ def test_every_setting_and_view_is_there() -> None:
     assert "## relationships" in PAGES["views.md"]
     assert "| `quality` | float, or null |" in PAGES["views.md"]
     assert "## rledger deadletters replay" in PAGES["commands.md"]
+
+
+def test_a_column_of_a_few_words_is_told_with_them_and_is_no_json() -> None:
+    page = PAGES["views.md"]
+    assert "| `severity` | `critical`, `major`, `minor`, `moderate`, or null |" in page
+    assert "| `reasons` | JSON |" in page
