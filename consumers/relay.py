@@ -1,8 +1,9 @@
 """Every committed event published to a Kafka topic, each once and in order per relationship, so that others can build on the stream.
 
 What stands in the topic is what is published: the ledger's store only keeps up to where all of it is, once a second, and on start the
-rest is read from the end of each partition. So a crash, even with its last records half sent, neither loses nor repeats. One relay
-publishes at a time, by a lease. The producer is idempotent and uses no transactions (they tear, and hang on a missing topic).
+rest is read from the end of each partition. So a crash, even with its last records half sent, neither loses nor repeats; a topic that was
+deleted and made again has everything once more. One relay publishes at a time, by a lease. The producer is idempotent and uses no
+transactions (they tear, and hang on a missing topic).
 
 Within a partition ``ledger.position`` only rises. Should a relay be frozen within the microseconds between its last look at the clock
 and the socket, for longer than a lease, records may come twice: a reader that skips what is not above its last position is exact.
@@ -86,6 +87,12 @@ def _publish(ledger: Ledger, lease: Lease, to: Destination, stopped: Callable[[]
     done = (stored or 1) - 1
     there = _published(ledger, to, after=done)
     lease.renew()  # reading may have taken long
+    if there is None:
+        if stored is not None:  # first of all the store must know, or a crash would leave out what comes before
+            log.warning("relay.begins_anew", topic=to.topic, reason="nothing was ever written to the topic; it was made anew", after=done)
+            lease.renew(Delivered(_stream(to.topic), stored, 1))
+            stored, done = 1, 0
+        there = set()
     with producing(to, delivery_ms=round(lease.term_s * 500), linger_ms=LINGER_MS, batch_size=BATCH_BYTES) as producer:
         log.info("relay.started", topic=to.topic, after=done, already=len(there))
         stored_s = time.monotonic()
@@ -137,8 +144,8 @@ def message(event: Stored) -> dict[str, Any]:
     }
 
 
-def _published(ledger: Ledger, to: Destination, *, after: int) -> set[int]:
-    """The positions beyond ``after`` that stand in the topic.
+def _published(ledger: Ledger, to: Destination, *, after: int) -> set[int] | None:
+    """The positions beyond ``after`` that stand in the topic; None where nothing ever was written to it.
 
     Raises:
         ForeignTopicError: the newest is not this ledger's.
@@ -152,6 +159,8 @@ def _published(ledger: Ledger, to: Destination, *, after: int) -> set[int]:
         places = [TopicPartition(to.topic, partition) for partition in partitions]
         starts = consumer.beginning_offsets(places, timeout_ms=ASK_MS)
         ends = consumer.end_offsets(places, timeout_ms=ASK_MS)
+        if not any(ends.values()):
+            return None
         for place in places:
             tail = _tail(consumer, place, starts[place], ends[place], after)
             found |= {position for position in tail if position > after}

@@ -104,6 +104,20 @@ def test_what_is_appended_meanwhile_and_later_follows_once_and_in_order(ledger: 
     assert_each_once_in_order(received(topic), 300)
 
 
+def test_a_topic_that_was_deleted_and_made_again_has_everything_once_more(ledger: Ledger, topic: Topic) -> None:
+    ledger.append([touchpoint(number) for number in range(50)])
+    with relaying(ledger, topic):
+        until_published(topic, 50)
+    topic.broker.delete_topic(topic.name)
+    topic.broker.create_topic(topic.name, PARTITIONS)
+    for count in (50, 60):
+        with capture_logs() as logs, relaying(ledger, topic):
+            ledger.append([touchpoint(number) for number in range(count)])
+            until_published(topic, count)
+        assert ("relay.begins_anew" in [line["event"] for line in logs]) == (count == 50)
+    assert_each_once_in_order(received(topic), 60)
+
+
 def test_a_second_relay_stands_by_until_the_first_has_stopped(ledger: Ledger, topic: Topic) -> None:
     with capture_logs() as logs, relaying(ledger, topic):
         ledger.append([touchpoint(0)])
