@@ -96,8 +96,12 @@ def replay(*, number: int, body: IO[bytes] | None, as_json: bool) -> None:
             touchpoint = decode_json(body.read().strip(), now_us=now_us())
         elif letter.headers:
             touchpoint = decode_message(letter.headers, letter.body, now_us=now_us())
+        elif letter.body is None:
+            raise RefusedError(
+                "not_json", f"dead letter {number} holds nothing to replay ({letter.reason}): give its corrected form as --body"
+            )
         else:
-            touchpoint = decode_json(letter.body or b"", now_us=now_us())
+            touchpoint = decode_json(letter.body, now_us=now_us())
         outcome = ledger.replay(number, touchpoint)
     if isinstance(outcome, Refused):
         raise RefusedError(outcome.code, outcome.reason)

@@ -111,9 +111,18 @@ def _print_changes(changes: Iterable[Change]) -> None:
             found.add_row(change.key, f"({change.change})", "", "", because)
             continue
         for number, (name, pair) in enumerate(change.columns.items()):
-            before, after = (("" if value is None else drawing.brief(value))[:CELL] for value in pair)
+            before, after = (_cell(value)[:CELL] for value in pair)
             found.add_row(change.key if number == 0 else "", name, before, after, because if number == 0 else "")
     output.console().print(found)
+
+
+def _cell(value: object) -> str:
+    """A column's value in words: of reasons and the like each, for two lists of one are alike by their length."""
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_cell, value))
+    if isinstance(value, dict) and "text" in value:
+        return str(value["text"])
+    return "" if value is None else drawing.brief(value)
 
 
 def _because(cause: Cause) -> str:

@@ -169,6 +169,7 @@ def test_dead_letters_about_it_keep_only_why_they_were_refused(rledger: Rledger)
     assert (first["code"], first["reason"]) == ("bad_data", "its relationship was erased, and what it said with it")
     assert "owner" in third["reason"]
     assert rledger.json("erase", ADA, "--why", "again", "--yes")[0]["letters"] == 0
+    assert "dead letter 1 holds nothing to replay (" in rledger("deadletters", "replay", "1").stderr
     (verified,) = rledger.json("verify")
     assert verified["ok"], verified["problems"]
 

@@ -143,3 +143,9 @@ def test_an_unknown_view_is_refused_and_nobody_is_said_to_have_looked(acme: Rled
     assert "there is no view 'nonsense'; there are relationships, " in done.stderr
     with ledger(acme) as store:
         assert store.head().position == 3
+
+
+def test_a_change_of_reasons_is_told_in_words(sampled: Rledger) -> None:
+    told = sampled("replay", "--as-of", "2026-10-31", "--against", "2026-09-30", "--limit", "5").stdout
+    assert "reasons" in told
+    assert "{'rule'" not in told
