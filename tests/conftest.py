@@ -1,6 +1,7 @@
 """What every test may ask for, and the rule that nothing is skipped."""
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
@@ -17,6 +18,9 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.register_profile("developer", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+# A shell lets what it runs in the background ignore Ctrl-C, and every program that a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
