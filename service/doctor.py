@@ -196,7 +196,7 @@ def _letters(ledger: Ledger) -> Check:
     if not waiting:
         return Check("dead letters", "ok", "none waits")
     count = f"{waiting} wait" if waiting < LETTERS_COUNTED else f"{LETTERS_COUNTED:,} or more wait"
-    return Check("dead letters", "low", count, "`rledger deadletters list` shows why; correct and replay them")
+    return Check("dead letters", "low", count, "`rledger deadletters list` shows why; correct and replay them, or dismiss them")
 
 
 def _relays(ledger: Ledger) -> Iterator[Check]:

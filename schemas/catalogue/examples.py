@@ -136,6 +136,7 @@ EXAMPLES: dict[type[Data], dict[str, Any]] = {
     own.SubjectErased: {"reason": "request under GDPR article 17"},
     own.HoldPlaced: {"reason": "case 12 O 345/26, regional court"},
     own.HoldReleased: {"reason": "case 12 O 345/26 is settled"},
+    own.LetterDismissed: {"number": 3, "code": "bad_subject", "reason": "a test of the shop's developers"},
     own.MasterKeyChanged: {"master": "5f0c3a9e77b1d204", "keys": 3120, "reason": "the yearly change"},
     own.PolicyAdopted: {"version": "2026-1", "policy": 'version = "2026-1"\n', "reason": "first calibration"},
     own.SigningKeyAdopted: {

@@ -47,6 +47,14 @@ class HoldReleased(Data, frozen=True):
     reason: Annotated[str, doc("why not")]
 
 
+class LetterDismissed(Data, frozen=True):
+    """A dead letter needs no correction: a test message, one that was sent again by other means. It stays as it came."""
+
+    number: Annotated[Count, doc("of the dead letter, as `rledger deadletters list` has it")]
+    code: Annotated[Label, doc("why it had been refused")]
+    reason: Annotated[str, doc("why nothing is to be done about it")]
+
+
 class MasterKeyChanged(Data, frozen=True):
     """The keys of all personal data were wrapped by another master key. The keys are named, not told."""
 

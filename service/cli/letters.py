@@ -1,4 +1,4 @@
-"""``deadletters``: what was refused, why, and how its corrected form gets into the ledger."""
+"""``deadletters``: what was refused, why, and how its corrected form gets into the ledger, or why none needs to."""
 
 import base64
 from typing import IO
@@ -6,9 +6,13 @@ from typing import IO
 import click
 
 from ledger.interface import KeptLetter, Refused
+from ledger.ledger import Ledger
+from schemas.catalogue import LetterDismissed
 from schemas.cloudevents import decode_json, decode_message
 from schemas.errors import RefusedError
-from schemas.touchpoint import iso
+from schemas.records import recorded
+from schemas.touchpoint import LEDGER_SUBJECT, iso
+from service import own
 from service.cli import drawing, output
 from service.cli.options import as_json, configured, example
 from service.clock import now_us
@@ -25,6 +29,7 @@ NUMBER = click.argument("number", type=click.IntRange(min=1))
 rledger deadletters list
   rledger deadletters show 3
   rledger deadletters replay 3 --body corrected.json
+  rledger deadletters dismiss 4 --why "a test message"
 """),
 )
 def deadletters() -> None:
@@ -32,7 +37,7 @@ def deadletters() -> None:
 
 
 @deadletters.command("list", epilog=example("rledger deadletters list --all"))
-@click.option("--all", "every", is_flag=True, help="Those that were replayed, too.")
+@click.option("--all", "every", is_flag=True, help="Those that were replayed or dismissed, too.")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Only numbers over this one.")
 @click.option("--limit", type=click.IntRange(min=0), default=ROWS, show_default=True, help="Rows at most; 0 for all.")
 @as_json
@@ -40,17 +45,20 @@ def list_(*, every: bool, after: int, limit: int, as_json: bool) -> None:
     """Those that wait, oldest first."""
     with open_ledger(configured(), read_only=True) as ledger:
         kept = ledger.dead_letters(after=after, limit=limit or EVERY, waiting=None if every else True)
+        dismissed = [_dismissed(ledger, one) for one in kept]
     if as_json:
-        output.json_lines([_facts(one) for one in kept])
+        output.json_lines([_facts(one, why) for one, why in zip(kept, dismissed, strict=True)])
         return
     table = output.table(("number", "right"), *((heading, "left") for heading in ("recorded", "code", "came from", "touchpoint")))
     output.add_rest(table, "reason")
     table.cut, table.spare = ("came from", "touchpoint"), ("recorded", "touchpoint", "came from")
-    for one in kept:
-        replayed = "" if one.replayed_position is None else f"replayed as {one.replayed_position:,}: "
+    for one, why in zip(kept, dismissed, strict=True):
+        settled = (
+            "" if one.replayed_position is None else f"replayed as {one.replayed_position:,}: " if why is None else f"dismissed, {why}: "
+        )
         name = f"{one.letter.source} {one.letter.id}" if one.letter.id else ""
         recorded = drawing.minute(iso(one.recorded_us))
-        table.add_row(f"{one.number}", recorded, one.letter.code, _place(one), name, replayed + one.letter.reason)
+        table.add_row(f"{one.number}", recorded, one.letter.code, _place(one), name, settled + one.letter.reason)
     console = output.console()
     console.print(table if kept else "no dead letter waits" if not every else "there is no dead letter")
     if limit and len(kept) == limit:
@@ -64,13 +72,14 @@ def show(*, number: int, as_json: bool) -> None:
     """One of them, with its headers and body as they came."""
     with open_ledger(configured(), read_only=True) as ledger:
         kept = ledger.dead_letter(number)
+        facts = _facts(kept, _dismissed(ledger, kept))
     letter = kept.letter
     if as_json:
         headers = [[name, None if value is None else value.decode(errors="replace")] for name, value in letter.headers]
         encoded = None if letter.body is None else base64.b64encode(letter.body).decode()
-        output.json_lines([_facts(kept) | {"headers": headers, "body": _text(letter.body), "body_base64": encoded}])
+        output.json_lines([facts | {"headers": headers, "body": _text(letter.body), "body_base64": encoded}])
         return
-    for name, value in _facts(kept).items():
+    for name, value in facts.items():
         if value is not None:
             click.echo(f"{name:<18} {value}")
     for name, header in letter.headers:
@@ -112,7 +121,39 @@ def replay(*, number: int, body: IO[bytes] | None, as_json: bool) -> None:
         click.echo(f"dead letter {number}: {touchpoint.source} {touchpoint.id} {stands} at position {outcome.position:,}")
 
 
-def _facts(kept: KeptLetter) -> dict[str, str | int | None]:
+@deadletters.command(epilog=example('rledger deadletters dismiss 4 5 --why "test messages of the shop\'s developers"'))
+@click.argument("numbers", type=click.IntRange(min=1), nargs=-1, required=True, metavar="NUMBER ...")
+@click.option("--why", metavar="TEXT", required=True, help="The reason, in words; it is recorded with who says so.")
+@as_json
+def dismiss(*, numbers: tuple[int, ...], why: str, as_json: bool) -> None:
+    """Say that nothing is to be done about dead letters. They stay as they came, and no longer wait."""
+    settings = configured()
+    with open_ledger(settings) as ledger:
+        codes = {number: ledger.dead_letter(number).letter.code for number in numbers}  # all are there, before any is dismissed
+        for number, code in codes.items():
+            data = LetterDismissed(number, code, why)
+            said = own.touchpoint_of(LEDGER_SUBJECT, data, by=own.actor(settings), at_us=now_us())
+            outcome = ledger.replay(number, said)
+            if isinstance(outcome, Refused):
+                raise own.OwnEventRefusedError(outcome.reason)
+            if as_json:
+                output.json_lines([{"number": number, "position": outcome.position, "duplicate": outcome.duplicate}])
+            elif outcome.duplicate:
+                click.echo(f"dead letter {number}: was settled already at position {outcome.position:,}")
+            else:
+                click.echo(f"dead letter {number}: dismissed, recorded at position {outcome.position:,}")
+
+
+def _dismissed(ledger: Ledger, kept: KeptLetter) -> str | None:
+    """Why nothing is to be done about a dead letter; None where nobody said so."""
+    if kept.replayed_position is None:
+        return None
+    (stands,) = ledger.read(after=kept.replayed_position - 1, limit=1)
+    data = recorded(stands).data if stands.type == own.TYPES[LetterDismissed] else None
+    return data.reason if isinstance(data, LetterDismissed) else None
+
+
+def _facts(kept: KeptLetter, dismissed: str | None) -> dict[str, str | int | None]:
     """Everything but headers and body."""
     letter = kept.letter
     return {
@@ -127,6 +168,7 @@ def _facts(kept: KeptLetter) -> dict[str, str | int | None]:
         "id": letter.id,
         "replayed_at": None if kept.replayed_us is None else iso(kept.replayed_us),
         "replayed_position": kept.replayed_position,
+        "dismissed": dismissed,
     }
 
 

@@ -50,6 +50,7 @@ OWN_TYPES = {
     "ledger.subject-erased.v1",
     "ledger.hold-placed.v1",
     "ledger.hold-released.v1",
+    "ledger.letter-dismissed.v1",
     "ledger.master-key-changed.v1",
     "ledger.policy-adopted.v1",
     "ledger.signing-key-adopted.v1",

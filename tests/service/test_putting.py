@@ -147,6 +147,30 @@ def test_a_corrected_dead_letter_is_appended_and_linked(rledger: Rledger, tmp_pa
     assert again.stdout == "dead letter 1: /shop e9 stood already at position 1\n"
 
 
+def test_a_dead_letter_that_needs_no_correction_is_dismissed_with_a_reason_and_stays_as_it_came(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=BAD + BAD.replace("e2", "e3"))
+    assert rledger.json("deadletters", "dismiss", "1", "2", "--why", "a test message") == [
+        {"number": 1, "position": 1, "duplicate": False},
+        {"number": 2, "position": 2, "duplicate": False},
+    ]
+    assert rledger.json("deadletters", "list") == []
+    assert "dismissed, a test message: " in rledger("deadletters", "list", "--all").stdout
+    (shown,) = rledger.json("deadletters", "show", "1")
+    assert (shown["dismissed"], shown["replayed_position"], shown["body"]) == ("a test message", 1, BAD.strip())
+    (said, _) = rledger.json("history", "ledger")
+    assert said["event"]["data"] == {"number": 1, "code": "bad_subject", "reason": "a test message"}
+    again = rledger("deadletters", "dismiss", "1", "--why", "twice")
+    assert again.stdout == "dead letter 1: was settled already at position 1\n"
+    assert rledger.json("verify")[0]["ok"]
+
+
+def test_none_of_several_dead_letters_is_dismissed_where_one_is_not_there(rledger: Rledger) -> None:
+    rledger("append", "-", stdin=BAD)
+    done = rledger("deadletters", "dismiss", "1", "7", "--why", "a test message")
+    assert (done.returncode, "7" in done.stderr) == (1, True)
+    assert len(rledger.json("deadletters", "list")) == 1
+
+
 def test_a_correction_that_is_wrong_again_is_refused_and_the_letter_waits(rledger: Rledger) -> None:
     rledger("append", "-", stdin=BAD)
     done = rledger("deadletters", "replay", "1", "--body", "-", stdin="{}")
