@@ -24,6 +24,7 @@ from ledger.ledger import Ledger
 from schemas.errors import OvertakenError, SettingsError
 from tests.consumers.conftest import Topic
 from tests.consumers.events import NOW_US, STRUCTURED, binary, structured
+from tests.ledger.events import everything
 from tests.services.kafka import Kafka
 
 WITHIN_S = 20.0
@@ -48,7 +49,7 @@ def drain_and_close(source: KafkaSource, ledger: Ledger, position: int) -> None:
 
 
 def ids(ledger: Ledger) -> list[str]:
-    return [msgspec.json.decode(stored.event)["id"] for stored in ledger.read(after=0, limit=10_000)]
+    return [msgspec.json.decode(stored.event)["id"] for stored in everything(ledger)]
 
 
 def expected_ids(*numbers: range) -> list[str]:
