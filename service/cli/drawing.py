@@ -58,7 +58,7 @@ def trend(points: float | None) -> Text:
     if points is None:
         return Text("·", style="bright_black")
     if abs(points) < STEADY:
-        return Text(f"→ {points:+.1f}", style="bright_black")
+        return Text(f"→ {points:+z.1f}", style="bright_black")
     return Text(f"▲ {points:+.1f}", style="green") if points > 0 else Text(f"▼ {points:+.1f}", style="red")
 
 

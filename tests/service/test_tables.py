@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from service.cli import output
+from service.cli import drawing, output
 from tests.service.commands import Rledger
 
 NARROW = 80  # columns, as terminals open
@@ -101,3 +101,7 @@ def test_a_name_is_shown_as_it_was_written(rledger: Rledger, name: str) -> None:
     rledger("append", "-", stdin=json.dumps(event | {"time": "2026-01-01T00:00:00Z", "data": {"name": name, "segment": name}}))
     for command in (["list"], ["show", "customer/1"], ["history", "customer/1"], ["list", "--name", name]):
         assert name in rledger(*command).stdout
+
+
+def test_a_trend_that_is_nearly_nothing_has_no_minus() -> None:
+    assert [drawing.trend(points).plain for points in (-0.04, 0.04, -0.06, -3.0)] == ["→ +0.0", "→ +0.0", "→ -0.1", "▼ -3.0"]
