@@ -175,10 +175,10 @@ VARIABLES = (
 
 
 def _meant(name: str) -> str | None:
-    """The setting that a misspelt name may have been meant for; None for those there are, and for what is nobody's here."""
+    """The setting that a name which is none may have been meant for; None for what is nobody's here."""
     known = [variable.name.removeprefix(PREFIX) for variable in VARIABLES]
     found = get_close_matches(name.removeprefix(PREFIX), known, 1, ALIKE)
-    return None if not found or PREFIX + found[0] == name else PREFIX + found[0]
+    return PREFIX + found[0] if found else None
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -188,8 +188,9 @@ def read(environ: Mapping[str, str]) -> Settings:
         SettingsError: a variable holds what it may not, or its name is misspelt, so that another ledger would be meant; the message
             names it and says what is expected.
     """
+    known = {variable.name for variable in VARIABLES}
     for name in environ:
-        if name.startswith(PREFIX) and (meant := _meant(name)):
+        if name.startswith(PREFIX) and name not in known and (meant := _meant(name)):
             raise SettingsError(f"{name} is no setting; did you mean {meant}?")
     given = {variable.name: environ.get(variable.name, "").strip() for variable in VARIABLES}
     for variable in VARIABLES:

@@ -7,6 +7,7 @@ import click
 
 from ledger.interface import KeptLetter, Refused
 from ledger.ledger import Ledger
+from projections import histories
 from schemas.catalogue import LetterDismissed
 from schemas.cloudevents import decode_json, decode_message
 from schemas.errors import RefusedError
@@ -53,12 +54,9 @@ def list_(*, every: bool, after: int, limit: int, as_json: bool) -> None:
     output.add_rest(table, "reason")
     table.cut, table.spare = ("came from", "touchpoint"), ("recorded", "touchpoint", "came from")
     for one, why in zip(kept, dismissed, strict=True):
-        settled = (
-            "" if one.replayed_position is None else f"replayed as {one.replayed_position:,}: " if why is None else f"dismissed, {why}: "
-        )
         name = f"{one.letter.source} {one.letter.id}" if one.letter.id else ""
         recorded = drawing.minute(iso(one.recorded_us))
-        table.add_row(f"{one.number}", recorded, one.letter.code, _place(one), name, settled + one.letter.reason)
+        table.add_row(f"{one.number}", recorded, one.letter.code, _place(one), name, _settled(one, why) + one.letter.reason)
     console = output.console()
     console.print(table if kept else "no dead letter waits" if not every else "there is no dead letter")
     if limit and len(kept) == limit:
@@ -148,9 +146,16 @@ def _dismissed(ledger: Ledger, kept: KeptLetter) -> str | None:
     """Why nothing is to be done about a dead letter; None where nobody said so."""
     if kept.replayed_position is None:
         return None
-    (stands,) = ledger.read(after=kept.replayed_position - 1, limit=1)
+    stands = histories.at_position(ledger, kept.replayed_position)
     data = recorded(stands).data if stands.type == own.TYPES[LetterDismissed] else None
     return data.reason if isinstance(data, LetterDismissed) else None
+
+
+def _settled(kept: KeptLetter, dismissed: str | None) -> str:
+    """What became of a dead letter, before its reason; nothing while it waits."""
+    if kept.replayed_position is None:
+        return ""
+    return f"replayed as {kept.replayed_position:,}: " if dismissed is None else f"dismissed, {dismissed}: "
 
 
 def _facts(kept: KeptLetter, dismissed: str | None) -> dict[str, str | int | None]:

@@ -42,6 +42,12 @@ class MomentType(click.ParamType[int]):
         return microseconds(found if found.tzinfo else found.replace(tzinfo=UTC))
 
 
+def count(text: str) -> int | None:
+    """A number of events as tables print it, with commas, or without; None for anything else."""
+    digits = text.replace(",", "")
+    return int(digits) if digits.isascii() and digits.isdigit() else None
+
+
 class PositionType(click.ParamType[int]):
     """A position in the log, from 1; also as tables print it, with commas."""
 
@@ -51,10 +57,10 @@ class PositionType(click.ParamType[int]):
         """Read ``value``; a usage error says what is expected."""
         if isinstance(value, int):
             return value
-        digits = value.replace(",", "")
-        if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits) <= POSITION_MAX:
+        found = count(value)
+        if found is None or not 0 < found <= POSITION_MAX:
             self.fail(f"{value!r} is no position: expected a number from 1, such as 4711 or 21,549", param, ctx)
-        return int(digits)
+        return found
 
 
 def moments(command: F) -> F:

@@ -16,7 +16,7 @@ from service.audit import verify as verification
 from service.audit.checkpoints import Checkpoints
 from service.audit.proofs import prove_growth, prove_record, read_checkpoint
 from service.cli import output
-from service.cli.options import PositionType, as_json, configured, example, notice
+from service.cli.options import PositionType, as_json, configured, count, example, notice
 from service.clock import now_us
 from service.settings import Settings
 from service.stores import open_ledger, open_views
@@ -105,8 +105,8 @@ def prove(*, position: int | None, old: str | None, output: Path | None, as_json
 
 
 def _old(given: str) -> Checkpoint | int:
-    digits = given.replace(",", "")  # as positions are printed
-    return int(digits) if digits.isascii() and digits.isdigit() else read_checkpoint(Path(given))
+    size = count(given)
+    return read_checkpoint(Path(given)) if size is None else size
 
 
 def _write(files: dict[str, bytes], folder: Path, *, as_json: bool) -> None:
